@@ -1,0 +1,1 @@
+//! The API server's shell: HTTPS for clients, QUIC for components, schemas, tables.

@@ -1,0 +1,1 @@
+//! The kubelet's shell: a node's machine over a container runtime.

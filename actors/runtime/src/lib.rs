@@ -1,0 +1,1 @@
+//! Containers: the runtime trait in CRI's terms and the embedded runtime.

@@ -1,0 +1,1 @@
+//! The store's shell: the revisioned machine over redb.

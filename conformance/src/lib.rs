@@ -1,0 +1,1 @@
+//! Does a running system do what the specifications say: traces read, replayed, judged.

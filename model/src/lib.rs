@@ -1,0 +1,1 @@
+//! The system as pure state machines: objects, rules, actions, machines, messages.

@@ -1,0 +1,1 @@
+//! What must hold: executable specifications, and the world in which the machines are checked.

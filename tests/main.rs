@@ -1,0 +1,3 @@
+//! End-to-end tests and the repository's own rules.
+
+mod tidy;

@@ -1,0 +1,1 @@
+//! Actors' messages over QUIC: frames, endpoints, identities.
