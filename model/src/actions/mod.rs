@@ -1,0 +1,1 @@
+//! What machines say has happened: one alphabet for specification, trace, counterexample and `explain`.

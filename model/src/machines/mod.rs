@@ -1,0 +1,2 @@
+//! The machines, one folder each: `input.rs`, `output.rs`, `state.rs`, `step.rs`; their actions are in
+//! [`crate::actions`].

@@ -1,0 +1,1 @@
+//! The rules of Kubernetes as pure functions over objects: quantities, selectors, names, taints, patches.

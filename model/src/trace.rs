@@ -1,0 +1,40 @@
+//! The format of a trace: what a running machine did, one record a step, at its linearisation point.
+//!
+//! A trace file is a [`Header`] followed by [`Record`]s, each behind its length as a little-endian `u32`.
+//! A shell writes the record of a step before any message that the step causes leaves the process, so the
+//! end of a crashed component's trace may be missing and nothing in its middle may.
+
+use bincode::{Decode, Encode};
+
+/// First bytes of every trace file.
+pub const MAGIC: [u8; 8] = *b"PLMTRACE";
+
+/// Version of this format; a reader refuses what it does not know.
+pub const VERSION: u16 = 1;
+
+/// A record or header larger than this is not one of ours, in bytes.
+pub const RECORD_LIMIT: usize = 1 << 20;
+
+/// What a trace file is of.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Header {
+    /// The machine: `store`, `watch_cache`, `scheduler`, …; it tells how actions are decoded.
+    pub machine: String,
+    /// The process: `apiserver`, `node-1.kubelet`, ….
+    pub component: String,
+    /// Which start of that component, counted by its supervisor from 1.
+    pub incarnation: u64,
+}
+
+/// One step of a machine that moved.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Record {
+    /// Counts the records of a file from 1, without gaps.
+    pub sequence: u64,
+    /// The message whose arrival was the step's input; 0 for timers, completions and starts.
+    pub cause: u64,
+    /// Wall-clock milliseconds since the Unix epoch: for people to read, never to order by.
+    pub at_ms: u64,
+    /// The step's actions, each encoded by bincode as the machine's action type.
+    pub actions: Vec<Vec<u8>>,
+}

@@ -1,0 +1,3 @@
+//! Scenario files, properties and snapshots of the machines.
+
+mod scenario;
