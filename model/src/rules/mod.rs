@@ -1,1 +1,5 @@
 //! The rules of Kubernetes as pure functions over objects: quantities, selectors, names, taints, patches.
+
+pub mod names;
+pub mod selector;
+pub mod time;
