@@ -1,1 +1,3 @@
 //! What machines say has happened: one alphabet for specification, trace, counterexample and `explain`.
+
+pub mod reflector;

@@ -1,2 +1,4 @@
 //! The machines, one folder each: `input.rs`, `output.rs`, `state.rs`, `step.rs`; their actions are in
 //! [`crate::actions`].
+
+pub mod reflector;

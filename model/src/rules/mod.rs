@@ -1,5 +1,6 @@
 //! The rules of Kubernetes as pure functions over objects: quantities, selectors, names, taints, patches.
 
 pub mod names;
+pub mod quantity;
 pub mod selector;
 pub mod time;

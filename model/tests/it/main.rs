@@ -1,3 +1,5 @@
 //! Scenario files, properties and snapshots of the machines.
 
+mod quantity;
+mod reflector;
 mod scenario;
