@@ -1,1 +1,3 @@
 //! The API server's shell: HTTPS for clients, QUIC for components, schemas, tables.
+
+pub mod backend;

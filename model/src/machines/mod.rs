@@ -2,3 +2,4 @@
 //! [`crate::actions`].
 
 pub mod reflector;
+pub mod transaction;

@@ -2,5 +2,7 @@
 
 pub mod names;
 pub mod quantity;
+pub mod object_meta;
+pub mod resource_version;
 pub mod selector;
 pub mod time;

@@ -1,0 +1,33 @@
+//! What a write does.
+
+use crate::objects::key::ObjectKey;
+
+/// What became of a write.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Written<V> {
+    /// Which object; its name may have been generated.
+    pub key: ObjectKey,
+    /// How.
+    pub outcome: Outcome,
+    /// The revision of the object's last write; for a deletion that of the deletion, for a dry run that of
+    /// the current object (0 for a create).
+    pub revision: u64,
+    /// The object as it is now stored; for a deletion its last state.
+    pub value: V,
+}
+
+/// How a write ended well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// A new object: 201.
+    Created,
+    /// The object was written: 200.
+    Updated,
+    /// The object is as asked already; nothing was written: 200.
+    Unchanged,
+    /// The object is being deleted and stays until its grace is over and its finalizers are gone: 200 (202
+    /// would be allowed) with the object.
+    Deleting,
+    /// The object is gone: 200 with `Status: Success`.
+    Deleted,
+}
