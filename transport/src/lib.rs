@@ -1,1 +1,32 @@
-//! Actors' messages over QUIC: frames, endpoints, identities.
+#![doc = include_str!("../README.md")]
+
+mod arriving;
+mod codec;
+mod connection;
+mod endpoint;
+mod environment;
+mod error;
+mod frame;
+mod lane;
+mod limits;
+mod message;
+mod quic;
+mod stream;
+mod tls;
+
+pub mod identity;
+pub mod pki;
+
+pub use arriving::{Incoming, Responder};
+pub use codec::{DECODED_BYTES_MAX, DecodeError, decode};
+pub use connection::Connection;
+pub use endpoint::{Config, Endpoint};
+pub use environment::{
+    Environment, Random, Sockets, SystemClock, SystemRandom, SystemSockets, WallClock,
+};
+pub use error::{CloseReason, Error, Peer, Sent};
+pub use frame::{Frame, FrameError, FrameLimits, Kind};
+pub use identity::{Component, Identity};
+pub use limits::Limits;
+pub use message::{Message, MessageId, Reply};
+pub use stream::{Stream, StreamReceiver, StreamSender};

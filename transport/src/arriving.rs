@@ -1,0 +1,397 @@
+//! What the peer sends: reading its streams, and handing on what came.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bincode::Encode;
+use bytes::{Bytes, BytesMut};
+use quinn::{ReadError, RecvStream, SendStream};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit};
+
+use crate::connection::{Connection, Inner};
+use crate::error::{CloseReason, Error, code};
+use crate::frame::{self, Frame, FrameError, FrameLimits, Kind, Prefix};
+use crate::lane::purpose;
+use crate::message::{Message, MessageId};
+use crate::stream::Stream;
+
+/// Bytes taken from QUIC at a time, at most.
+const CHUNK_BYTES_MAX: usize = 64 << 10;
+
+/// The next thing from the peer.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A message that wants an answer.
+    Ask(Message, Responder),
+    /// A message that wants none.
+    Tell(Message),
+    /// A stream, with the message that says what it is about.
+    Open(Message, Stream),
+    /// The connection has ended; nothing comes after this.
+    Closed(CloseReason),
+}
+
+/// The right and duty to answer one ask. Dropped unused, it tells the asker that there will be no
+/// answer.
+#[derive(Debug)]
+pub struct Responder {
+    connection: Connection,
+    ask: MessageId,
+    answered: bool,
+}
+
+impl Responder {
+    /// Answers the ask, and returns when the answer is queued.
+    ///
+    /// # Errors
+    /// As [`Connection::tell`]. The asker is told that it gets no answer if this one could not be sent.
+    pub async fn answer(mut self, header: &impl Encode, body: Bytes) -> Result<MessageId, Error> {
+        let inner = &self.connection.inner;
+        let id = inner.next_id();
+        let head = inner.head(Kind::Answer, id, Some(self.ask), header, &body)?;
+        self.answered = true;
+        inner.unanswered.fetch_sub(1, Ordering::Relaxed);
+        match inner.send(&inner.answers, head, body).await {
+            Ok(()) => Ok(id),
+            Err(error) => {
+                if error.certainly_not_sent() {
+                    inner.send_refusal(self.ask, "the answer could not be sent");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Tells the asker that it gets no answer, and why.
+    pub fn refuse(mut self, reason: &str) {
+        self.end(reason);
+    }
+
+    /// The ask's id, which is the cause of the answer.
+    pub fn ask(&self) -> MessageId {
+        self.ask
+    }
+
+    /// The connection by which the ask came.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    fn end(&mut self, reason: &str) {
+        if !self.answered {
+            self.answered = true;
+            self.connection
+                .inner
+                .unanswered
+                .fetch_sub(1, Ordering::Relaxed);
+            self.connection.inner.send_refusal(self.ask, reason);
+        }
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        self.end("it dropped the ask without an answer");
+    }
+}
+
+/// What waits for [`Connection::next`]. It holds no handle of the connection, which would otherwise
+/// keep itself alive.
+pub(crate) enum Arrival {
+    Message {
+        frame: Frame,
+        _room: OwnedSemaphorePermit,
+    },
+    Stream {
+        frame: Frame,
+        send: SendStream,
+        receive: RecvStream,
+        buffer: BytesMut,
+        _room: OwnedSemaphorePermit,
+    },
+}
+
+impl Arrival {
+    pub(crate) fn into_incoming(self, connection: &Connection) -> Incoming {
+        match self {
+            Self::Message { frame, .. } => {
+                let kind = frame.kind;
+                let message = message(frame);
+                match kind {
+                    Kind::Ask => {
+                        let responder = Responder {
+                            connection: connection.clone(),
+                            ask: message.id,
+                            answered: false,
+                        };
+                        Incoming::Ask(message, responder)
+                    }
+                    _ => Incoming::Tell(message),
+                }
+            }
+            Self::Stream {
+                frame,
+                send,
+                receive,
+                buffer,
+                ..
+            } => {
+                let stream = Stream::new(connection.clone(), frame.id, send, receive, buffer, None);
+                Incoming::Open(message(frame), stream)
+            }
+        }
+    }
+}
+
+pub(crate) fn message(frame: Frame) -> Message {
+    Message {
+        id: frame.id,
+        cause: frame.cause,
+        header: frame.header,
+        body: frame.body,
+    }
+}
+
+/// Why a stream is not read any further.
+pub(crate) enum Unread {
+    /// The peer's bytes are not this protocol's.
+    Malformed(FrameError),
+    /// The peer has more asks unanswered than it may.
+    Asks,
+    /// QUIC ended the stream, or the connection.
+    Ended(ReadError),
+    /// The connection is closed.
+    Closed,
+}
+
+impl From<FrameError> for Unread {
+    fn from(error: FrameError) -> Self {
+        Self::Malformed(error)
+    }
+}
+
+impl From<ReadError> for Unread {
+    fn from(error: ReadError) -> Self {
+        Self::Ended(error)
+    }
+}
+
+impl From<AcquireError> for Unread {
+    fn from(_: AcquireError) -> Self {
+        Self::Closed
+    }
+}
+
+/// Starts the tasks that read what the peer sends.
+pub(crate) fn start(inner: &Arc<Inner>) {
+    let unidirectional = inner.clone();
+    tokio::spawn(async move {
+        while let Ok(stream) = unidirectional.quic.accept_uni().await {
+            let inner = unidirectional.clone();
+            tokio::spawn(async move {
+                let end = match inner.read_unidirectional(stream).await {
+                    // Whoever waits for the rest of it would wait for ever.
+                    Err(Unread::Ended(ReadError::Reset(_))) => {
+                        Err(FrameError::Cut { missing: 1 }.into())
+                    }
+                    end => end,
+                };
+                inner.unread(end);
+            });
+        }
+    });
+    let bidirectional = inner.clone();
+    tokio::spawn(async move {
+        while let Ok((send, receive)) = bidirectional.quic.accept_bi().await {
+            let inner = bidirectional.clone();
+            tokio::spawn(async move {
+                let end = inner.read_opening(send, receive).await;
+                inner.unread(end);
+            });
+        }
+    });
+}
+
+/// Reads the next frame of a stream; `None` at its orderly end. Nothing is lost if the future is
+/// dropped: what was read is in `buffer`.
+pub(crate) async fn read_frame(
+    stream: &mut RecvStream,
+    buffer: &mut BytesMut,
+    limits: FrameLimits,
+) -> Result<Option<Frame>, Unread> {
+    loop {
+        if let Some(frame) = frame::take(buffer, limits)? {
+            return Ok(Some(frame));
+        }
+        match stream.read_chunk(CHUNK_BYTES_MAX, true).await? {
+            Some(chunk) => {
+                if buffer.is_empty() && buffer.capacity() > CHUNK_BYTES_MAX {
+                    // The room of a long message is not kept for the short ones after it.
+                    *buffer = BytesMut::new();
+                }
+                buffer.extend_from_slice(&chunk.bytes);
+            }
+            None if buffer.is_empty() => return Ok(None),
+            None => {
+                let missing = Prefix::read(buffer, limits)?
+                    .map_or(frame::PREFIX_BYTES, |prefix| prefix.frame_bytes())
+                    .saturating_sub(buffer.len());
+                return Err(FrameError::Cut { missing }.into());
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// Closes the connection over what the peer did, if it did what no peer may.
+    pub(crate) fn unread(&self, end: Result<(), Unread>) {
+        match end {
+            Err(Unread::Malformed(error)) => {
+                self.close(code::MALFORMED, CloseReason::Malformed(error))
+            }
+            Err(Unread::Asks) => {
+                let limit = self.limits.asks_in_flight_max as u64;
+                self.close(
+                    code::LIMIT,
+                    CloseReason::Limit {
+                        name: "asks_in_flight_max",
+                        limit,
+                    },
+                );
+            }
+            // The connection's own end is told by the connection; a reset concerns this stream only.
+            Err(Unread::Ended(_) | Unread::Closed) | Ok(()) => {}
+        }
+    }
+
+    async fn read_unidirectional(self: &Arc<Self>, mut stream: RecvStream) -> Result<(), Unread> {
+        let mut purpose = [0];
+        match stream.read(&mut purpose).await? {
+            Some(1) => {}
+            _ => return Ok(()),
+        }
+        match purpose[0] {
+            purpose::REQUESTS => self.read_requests(stream).await,
+            purpose::ANSWERS => self.read_answers(stream).await,
+            purpose::LONG => self.read_long(stream).await,
+            _ => Err(FrameError::Purpose(purpose[0]).into()),
+        }
+    }
+
+    async fn read_requests(self: &Arc<Self>, mut stream: RecvStream) -> Result<(), Unread> {
+        let mut buffer = BytesMut::new();
+        let limits = FrameLimits::inline(&self.limits);
+        while let Some(frame) = read_frame(&mut stream, &mut buffer, limits).await? {
+            self.request(frame, "requests").await?;
+        }
+        Ok(())
+    }
+
+    async fn read_answers(self: &Arc<Self>, mut stream: RecvStream) -> Result<(), Unread> {
+        let mut buffer = BytesMut::new();
+        let limits = FrameLimits::inline(&self.limits);
+        while let Some(frame) = read_frame(&mut stream, &mut buffer, limits).await? {
+            match frame.kind {
+                Kind::Answer | Kind::Refusal => self.take_answer(frame)?,
+                Kind::Abort => self.abort_arrived(&frame),
+                kind => {
+                    return Err(FrameError::Misplaced {
+                        kind,
+                        stream: "answers",
+                    }
+                    .into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_long(self: &Arc<Self>, mut stream: RecvStream) -> Result<(), Unread> {
+        let mut buffer = BytesMut::new();
+        let limits = FrameLimits::own_stream(&self.limits);
+        let Some(frame) = read_frame(&mut stream, &mut buffer, limits).await? else {
+            return Err(FrameError::Cut {
+                missing: frame::PREFIX_BYTES,
+            }
+            .into());
+        };
+        match frame.kind {
+            Kind::Answer | Kind::Refusal => Ok(self.take_answer(frame)?),
+            _ => self.request(frame, "one long message").await,
+        }
+    }
+
+    fn take_answer(&self, frame: Frame) -> Result<(), FrameError> {
+        let cause = frame.cause;
+        match self.answered(frame) {
+            true => Ok(()),
+            false => Err(FrameError::NotAsked(
+                cause.map(|cause| cause.to_string()).unwrap_or_default(),
+            )),
+        }
+    }
+
+    /// Queues an ask or a tell as soon as there is room among what has arrived.
+    async fn request(self: &Arc<Self>, frame: Frame, stream: &'static str) -> Result<(), Unread> {
+        match frame.kind {
+            Kind::Ask => {
+                if self.unanswered.fetch_add(1, Ordering::Relaxed) >= self.limits.asks_in_flight_max
+                {
+                    return Err(Unread::Asks);
+                }
+            }
+            Kind::Tell => {}
+            kind => return Err(FrameError::Misplaced { kind, stream }.into()),
+        }
+        let room = self.arrival_room(&frame).await?;
+        self.arrived(Arrival::Message { frame, _room: room });
+        Ok(())
+    }
+
+    async fn read_opening(
+        self: &Arc<Self>,
+        send: SendStream,
+        mut receive: RecvStream,
+    ) -> Result<(), Unread> {
+        let mut buffer = BytesMut::new();
+        let limits = FrameLimits::own_stream(&self.limits);
+        let Some(frame) = read_frame(&mut receive, &mut buffer, limits).await? else {
+            return Ok(());
+        };
+        if frame.kind != Kind::Open {
+            return Err(FrameError::Misplaced {
+                kind: frame.kind,
+                stream: "an opening",
+            }
+            .into());
+        }
+        self.expect_abort(frame.id);
+        let room = self.arrival_room(&frame).await?;
+        self.arrived(Arrival::Stream {
+            frame,
+            send,
+            receive,
+            buffer,
+            _room: room,
+        });
+        Ok(())
+    }
+
+    async fn arrival_room(
+        self: &Arc<Self>,
+        frame: &Frame,
+    ) -> Result<OwnedSemaphorePermit, AcquireError> {
+        let bytes = frame.wire_bytes().min(self.limits.arrived_bytes_max);
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.arrived_room.clone().acquire_many_owned(bytes).await
+    }
+
+    /// Queues a refusal. It is short and there is at most one an ask, so it needs no room.
+    fn send_refusal(&self, ask: MessageId, reason: &str) {
+        let body = Bytes::copy_from_slice(reason.as_bytes());
+        if let Ok(head) = self.head(Kind::Refusal, self.next_id(), Some(ask), &(), &body) {
+            // A closed connection has told the asker already.
+            let _ = self.answers.push(0, &head, &body);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The transport from outside: real QUIC over loopback, and over a simulated network.
+
+mod asking;
+mod cluster;
