@@ -3,3 +3,4 @@
 
 pub mod reflector;
 pub mod transaction;
+pub mod store;
