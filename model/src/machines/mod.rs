@@ -2,5 +2,5 @@
 //! [`crate::actions`].
 
 pub mod reflector;
-pub mod transaction;
 pub mod store;
+pub mod transaction;

@@ -1,8 +1,8 @@
 //! The rules of Kubernetes as pure functions over objects: quantities, selectors, names, taints, patches.
 
 pub mod names;
-pub mod quantity;
 pub mod object_meta;
+pub mod quantity;
 pub mod resource_version;
 pub mod selector;
 pub mod time;

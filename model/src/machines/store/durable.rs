@@ -157,8 +157,7 @@ impl<V> Durable<V> {
     pub fn check(&self) -> Result<(), Incoherent> {
         let (compacted, newest) = (self.compacted, self.revision());
         // Revision 1 is the empty store and has no record.
-        let mut expected = compacted.max(1) + 1;
-        for (revision, changes) in &self.log {
+        for (expected, (revision, changes)) in (compacted.max(1) + 1..).zip(&self.log) {
             if *revision != expected {
                 return Err(Incoherent::Gap {
                     missing: expected,
@@ -166,7 +165,6 @@ impl<V> Durable<V> {
                     newest,
                 });
             }
-            expected += 1;
             if let Some(change) = changes
                 .iter()
                 .find(|change| change.now.mod_revision != *revision)

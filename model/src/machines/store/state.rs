@@ -70,7 +70,7 @@ impl<V> Batch<V> {
 
 impl<V> State<V> {
     /// The newest durable revision: the newest that anyone outside can know of.
-    pub fn revision(&self) -> u64 {
+    pub fn durable(&self) -> u64 {
         self.durable
     }
 
