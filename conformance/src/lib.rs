@@ -1,1 +1,3 @@
-//! Does a running system do what the specifications say: traces read, replayed, judged.
+#![doc = include_str!("../README.md")]
+
+pub mod trace;

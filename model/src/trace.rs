@@ -31,8 +31,9 @@ pub struct Header {
 pub struct Record {
     /// Counts the records of a file from 1, without gaps.
     pub sequence: u64,
-    /// The message whose arrival was the step's input; 0 for timers, completions and starts.
-    pub cause: u64,
+    /// The message whose arrival was the step's input, as origin and sequence; `None` for timers, completions
+    /// and starts.
+    pub cause: Option<(u64, u64)>,
     /// Wall-clock milliseconds since the Unix epoch: for people to read, never to order by.
     pub at_ms: u64,
     /// The step's actions, each encoded by bincode as the machine's action type.

@@ -1,1 +1,6 @@
-//! What must hold: executable specifications, and the world in which the machines are checked.
+#![doc = include_str!("../README.md")]
+
+pub mod checked;
+pub mod node;
+
+pub mod world;

@@ -1,1 +1,19 @@
-//! The thin shell around every machine: actor, clock, disk, trace, client of the API server.
+#![doc = include_str!("../README.md")]
+
+pub mod client;
+mod component;
+mod environment;
+mod events;
+mod inform;
+mod shutdown;
+mod system;
+mod trace;
+
+pub use client::{ApiClient, CallError, Listed, Watch, WatchItem};
+pub use component::{Component, Effects, Handle, Rejected, Runnable, Start, Stopped};
+pub use environment::{Clock, Environment, SystemClock};
+pub use events::{EventRecorder, ObjectReference};
+pub use inform::{Subject, inform};
+pub use shutdown::{Shutdown, Trigger, Why};
+pub use system::run;
+pub use trace::{TraceError, TraceWriter};

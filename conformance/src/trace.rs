@@ -1,0 +1,118 @@
+//! Reading trace files.
+
+use std::path::{Path, PathBuf};
+
+use bincode::Decode;
+use model::trace::{Header, MAGIC, RECORD_LIMIT, Record, VERSION};
+
+/// Why a trace file cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file itself.
+    #[error("{path}: {source}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It does not begin as a trace does.
+    #[error("{path}: not a trace file")]
+    Foreign {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// It was written in another version of the format.
+    #[error("{path}: trace format {found}, this program reads {VERSION}")]
+    OtherVersion {
+        /// Which file.
+        path: PathBuf,
+        /// Its version.
+        found: u16,
+    },
+    /// Bytes in its middle are no record.
+    #[error("{path}: at byte {offset}: {why}")]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// Where.
+        offset: usize,
+        /// What is wrong there.
+        why: String,
+    },
+}
+
+/// A trace file that was read to its end.
+#[derive(Debug)]
+pub struct Trace {
+    /// What the trace is of.
+    pub header: Header,
+    /// Its records, numbered from 1 without gaps.
+    pub records: Vec<Record>,
+    /// Bytes after the last whole record: what a crash left half-written.
+    pub torn_bytes: usize,
+}
+
+/// Reads a trace file whole.
+///
+/// # Errors
+/// [`ReadError`]; a file whose last record is cut off is not an error.
+pub fn read(path: &Path) -> Result<Trace, ReadError> {
+    let bytes = std::fs::read(path).map_err(|source| ReadError::File { path: path.to_owned(), source })?;
+    decode(path, &bytes)
+}
+
+fn decode(path: &Path, bytes: &[u8]) -> Result<Trace, ReadError> {
+    let foreign = || ReadError::Foreign { path: path.to_owned() };
+    let rest = bytes.strip_prefix(&MAGIC).ok_or_else(foreign)?;
+    let (version, _) = rest.split_first_chunk::<2>().ok_or_else(foreign)?;
+    let version = u16::from_le_bytes(*version);
+    if version != VERSION {
+        return Err(ReadError::OtherVersion { path: path.to_owned(), found: version });
+    }
+    let mut frames = Frames { path, bytes, offset: MAGIC.len() + 2 };
+    let header: Header = frames.next()?.ok_or_else(foreign)?;
+    let mut records: Vec<Record> = Vec::new();
+    loop {
+        let at = frames.offset;
+        let Some(record) = frames.next::<Record>()? else {
+            let torn_bytes = bytes.len() - frames.offset;
+            return Ok(Trace { header, records, torn_bytes });
+        };
+        let expected = records.len() as u64 + 1;
+        if record.sequence != expected {
+            let why = format!("record {} where {expected} was due", record.sequence);
+            return Err(ReadError::Malformed { path: path.to_owned(), offset: at, why });
+        }
+        records.push(record);
+    }
+}
+
+struct Frames<'a> {
+    path: &'a Path,
+    bytes: &'a [u8],
+    offset: usize,
+}
+
+impl Frames<'_> {
+    /// The next whole frame; `None` where the file ends, inside a frame or between two.
+    fn next<T: Decode<()>>(&mut self) -> Result<Option<T>, ReadError> {
+        let Some((length, rest)) = self.bytes[self.offset..].split_first_chunk::<4>() else { return Ok(None) };
+        let length = u32::from_le_bytes(*length) as usize;
+        if length > RECORD_LIMIT {
+            return Err(self.malformed(format!("a record of {length} bytes is over the limit of {RECORD_LIMIT}")));
+        }
+        let Some(frame) = rest.get(..length) else { return Ok(None) };
+        let config = bincode::config::standard().with_limit::<RECORD_LIMIT>();
+        let (value, used) = bincode::decode_from_slice(frame, config).map_err(|error| self.malformed(error.to_string()))?;
+        if used != length {
+            return Err(self.malformed(format!("{} bytes too many in a record", length - used)));
+        }
+        self.offset += 4 + length;
+        Ok(Some(value))
+    }
+
+    fn malformed(&self, why: String) -> ReadError {
+        ReadError::Malformed { path: self.path.to_owned(), offset: self.offset, why }
+    }
+}

@@ -1,0 +1,73 @@
+//! The stateright adapter: explores every state that a world can reach.
+
+use stateright::{Checker, Expectation, Model};
+
+use crate::world::{Kind, Violation, World};
+
+/// A world as stateright sees it.
+pub struct Checked<W>(pub W);
+
+impl<W: World + 'static> Model for Checked<W> {
+    type State = W::State;
+    type Action = W::Choice;
+
+    fn init_states(&self) -> Vec<W::State> {
+        vec![self.0.begin()]
+    }
+
+    fn actions(&self, state: &W::State, actions: &mut Vec<W::Choice>) {
+        actions.extend(self.0.choices(state));
+    }
+
+    fn next_state(&self, last: &W::State, choice: W::Choice) -> Option<W::State> {
+        let mut next = last.clone();
+        // A choice that changes nothing gives `None`, so that stateright prunes it instead of hashing a copy.
+        self.0.take(&mut next, &choice).then_some(next)
+    }
+
+    fn properties(&self) -> Vec<stateright::Property<Self>> {
+        W::properties()
+            .into_iter()
+            .map(|property| stateright::Property {
+                expectation: match property.kind {
+                    Kind::Always => Expectation::Always,
+                    Kind::Sometimes => Expectation::Sometimes,
+                },
+                name: property.name,
+                condition: property.holds,
+            })
+            .collect()
+    }
+}
+
+/// What a whole exploration found.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Explored<C> {
+    /// How many distinct states can be reached.
+    pub states: usize,
+    /// `Always` properties that do not hold, each with the choices that lead to a state where it does not.
+    pub broken: Vec<Violation<C>>,
+    /// `Sometimes` properties that no reachable state satisfies.
+    pub never_seen: Vec<&'static str>,
+}
+
+/// Explores every reachable state, breadth first, so that counterexamples are shortest.
+pub fn explore<W>(world: W) -> Explored<W::Choice>
+where
+    W: World + Send + Sync + 'static,
+    W::State: Send + Sync,
+    W::Choice: Send + Sync,
+{
+    let checker = Checked(world).checker().threads(2).spawn_bfs().join();
+    let mut explored = Explored { states: checker.unique_state_count(), broken: Vec::new(), never_seen: Vec::new() };
+    for property in W::properties() {
+        match (property.kind, checker.discovery(property.name)) {
+            (Kind::Always, Some(path)) => {
+                explored.broken.push(Violation { property: property.name, choices: path.into_actions() });
+            }
+            (Kind::Sometimes, None) => explored.never_seen.push(property.name),
+            (Kind::Always, None) | (Kind::Sometimes, Some(_)) => {}
+        }
+    }
+    explored
+}

@@ -1,0 +1,101 @@
+//! The pure world: machines, the network between them, their disks and their clock, with nothing left outside.
+//!
+//! A world is closed: what can happen next is listed by [`World::choices`], and taking a choice is
+//! deterministic. The same world is explored exhaustively ([`crate::checked`]) and walked at random
+//! ([`walk`]), so a bug found by either replays as a list of choices.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use crate::checked::Checked;
+
+/// A closed system of machines.
+pub trait World {
+    /// Everything that distinguishes one moment of the world from another.
+    type State: Clone + Debug + Eq + Hash;
+    /// One thing that may happen next.
+    type Choice: Clone + Debug + Eq;
+
+    /// How the world begins.
+    fn begin(&self) -> Self::State;
+
+    /// What may happen next, in an order that depends on the state alone. Only what truly can happen is listed.
+    fn choices(&self, state: &Self::State) -> Vec<Self::Choice>;
+
+    /// Lets it happen. Answers whether anything changed.
+    fn take(&self, state: &mut Self::State, choice: &Self::Choice) -> bool;
+
+    /// What must hold, and what must be seen so that holding means something.
+    fn properties() -> Vec<Property<Self>>
+    where
+        Self: Sized;
+}
+
+/// A named property of a world's states.
+pub struct Property<W: World> {
+    /// Its name, as the specification's table lists it.
+    pub name: &'static str,
+    /// Whether it must hold always or be seen sometimes.
+    pub kind: Kind,
+    /// Whether a state satisfies it. A plain function of the checked world, which is what stateright takes.
+    pub holds: fn(&Checked<W>, &W::State) -> bool,
+}
+
+/// How a property is quantified over the states that can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// In each of them.
+    Always,
+    /// In at least one: a guard against a world in which nothing happens.
+    Sometimes,
+}
+
+/// A way through a world that ended in a state where something was wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation<C> {
+    /// The property that does not hold.
+    pub property: &'static str,
+    /// What was chosen, from the beginning.
+    pub choices: Vec<C>,
+}
+
+/// Walks at random for at most `steps` choices and checks the `Always` properties after each.
+///
+/// # Errors
+/// The first violation, with the choices that lead to it.
+pub fn walk<W: World>(world: &Checked<W>, seed: u64, steps: usize) -> Result<W::State, Violation<W::Choice>> {
+    let mut random = SplitMix(seed);
+    let Checked(machines) = world;
+    let properties = W::properties();
+    let mut state = machines.begin();
+    let mut taken = Vec::new();
+    for _ in 0..steps {
+        let mut choices = machines.choices(&state);
+        if choices.is_empty() {
+            break;
+        }
+        let choice = choices.swap_remove(random.below(choices.len()));
+        machines.take(&mut state, &choice);
+        taken.push(choice);
+        let broken = properties
+            .iter()
+            .find(|property| property.kind == Kind::Always && !(property.holds)(world, &state));
+        if let Some(property) = broken {
+            return Err(Violation { property: property.name, choices: taken });
+        }
+    }
+    Ok(state)
+}
+
+/// The generator SplitMix64 (Steele, Lea and Flood, 2014): small, seeded, the same everywhere.
+struct SplitMix(u64);
+
+impl SplitMix {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % bound as u64).expect("below a usize")
+    }
+}
