@@ -58,31 +58,51 @@ pub struct Trace {
 /// # Errors
 /// [`ReadError`]; a file whose last record is cut off is not an error.
 pub fn read(path: &Path) -> Result<Trace, ReadError> {
-    let bytes = std::fs::read(path).map_err(|source| ReadError::File { path: path.to_owned(), source })?;
+    let bytes = std::fs::read(path).map_err(|source| ReadError::File {
+        path: path.to_owned(),
+        source,
+    })?;
     decode(path, &bytes)
 }
 
 fn decode(path: &Path, bytes: &[u8]) -> Result<Trace, ReadError> {
-    let foreign = || ReadError::Foreign { path: path.to_owned() };
+    let foreign = || ReadError::Foreign {
+        path: path.to_owned(),
+    };
     let rest = bytes.strip_prefix(&MAGIC).ok_or_else(foreign)?;
     let (version, _) = rest.split_first_chunk::<2>().ok_or_else(foreign)?;
     let version = u16::from_le_bytes(*version);
     if version != VERSION {
-        return Err(ReadError::OtherVersion { path: path.to_owned(), found: version });
+        return Err(ReadError::OtherVersion {
+            path: path.to_owned(),
+            found: version,
+        });
     }
-    let mut frames = Frames { path, bytes, offset: MAGIC.len() + 2 };
+    let mut frames = Frames {
+        path,
+        bytes,
+        offset: MAGIC.len() + 2,
+    };
     let header: Header = frames.next()?.ok_or_else(foreign)?;
     let mut records: Vec<Record> = Vec::new();
     loop {
         let at = frames.offset;
         let Some(record) = frames.next::<Record>()? else {
             let torn_bytes = bytes.len() - frames.offset;
-            return Ok(Trace { header, records, torn_bytes });
+            return Ok(Trace {
+                header,
+                records,
+                torn_bytes,
+            });
         };
         let expected = records.len() as u64 + 1;
         if record.sequence != expected {
             let why = format!("record {} where {expected} was due", record.sequence);
-            return Err(ReadError::Malformed { path: path.to_owned(), offset: at, why });
+            return Err(ReadError::Malformed {
+                path: path.to_owned(),
+                offset: at,
+                why,
+            });
         }
         records.push(record);
     }
@@ -97,14 +117,21 @@ struct Frames<'a> {
 impl Frames<'_> {
     /// The next whole frame; `None` where the file ends, inside a frame or between two.
     fn next<T: Decode<()>>(&mut self) -> Result<Option<T>, ReadError> {
-        let Some((length, rest)) = self.bytes[self.offset..].split_first_chunk::<4>() else { return Ok(None) };
+        let Some((length, rest)) = self.bytes[self.offset..].split_first_chunk::<4>() else {
+            return Ok(None);
+        };
         let length = u32::from_le_bytes(*length) as usize;
         if length > RECORD_LIMIT {
-            return Err(self.malformed(format!("a record of {length} bytes is over the limit of {RECORD_LIMIT}")));
+            return Err(self.malformed(format!(
+                "a record of {length} bytes is over the limit of {RECORD_LIMIT}"
+            )));
         }
-        let Some(frame) = rest.get(..length) else { return Ok(None) };
+        let Some(frame) = rest.get(..length) else {
+            return Ok(None);
+        };
         let config = bincode::config::standard().with_limit::<RECORD_LIMIT>();
-        let (value, used) = bincode::decode_from_slice(frame, config).map_err(|error| self.malformed(error.to_string()))?;
+        let (value, used) = bincode::decode_from_slice(frame, config)
+            .map_err(|error| self.malformed(error.to_string()))?;
         if used != length {
             return Err(self.malformed(format!("{} bytes too many in a record", length - used)));
         }
@@ -113,6 +140,10 @@ impl Frames<'_> {
     }
 
     fn malformed(&self, why: String) -> ReadError {
-        ReadError::Malformed { path: self.path.to_owned(), offset: self.offset, why }
+        ReadError::Malformed {
+            path: self.path.to_owned(),
+            offset: self.offset,
+            why,
+        }
     }
 }

@@ -59,11 +59,18 @@ where
     W::Choice: Send + Sync,
 {
     let checker = Checked(world).checker().threads(2).spawn_bfs().join();
-    let mut explored = Explored { states: checker.unique_state_count(), broken: Vec::new(), never_seen: Vec::new() };
+    let mut explored = Explored {
+        states: checker.unique_state_count(),
+        broken: Vec::new(),
+        never_seen: Vec::new(),
+    };
     for property in W::properties() {
         match (property.kind, checker.discovery(property.name)) {
             (Kind::Always, Some(path)) => {
-                explored.broken.push(Violation { property: property.name, choices: path.into_actions() });
+                explored.broken.push(Violation {
+                    property: property.name,
+                    choices: path.into_actions(),
+                });
             }
             (Kind::Sometimes, None) => explored.never_seen.push(property.name),
             (Kind::Always, None) | (Kind::Sometimes, Some(_)) => {}

@@ -17,7 +17,11 @@ pub struct Node<M: Machine> {
 
 impl<M: Machine> Clone for Node<M> {
     fn clone(&self) -> Self {
-        Node { state: self.state.clone(), timers: self.timers.clone(), outbox: self.outbox.clone() }
+        Node {
+            state: self.state.clone(),
+            timers: self.timers.clone(),
+            outbox: self.outbox.clone(),
+        }
     }
 }
 
@@ -42,7 +46,11 @@ impl<M: Machine> Eq for Node<M> {}
 impl<M: Machine> std::hash::Hash for Node<M> {
     fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
         // Destructured, so that a field added here cannot be forgotten.
-        let Node { state, timers, outbox } = self;
+        let Node {
+            state,
+            timers,
+            outbox,
+        } = self;
         state.hash(hasher);
         timers.hash(hasher);
         outbox.hash(hasher);
@@ -54,7 +62,11 @@ impl<M: Machine> Node<M> {
     pub fn start(machine: &M, found: Option<M::Durable>) -> Self {
         let mut out = Out::new();
         let state = machine.start(found, Now::default(), &mut out);
-        let mut node = Node { state, timers: BTreeSet::new(), outbox: VecDeque::new() };
+        let mut node = Node {
+            state,
+            timers: BTreeSet::new(),
+            outbox: VecDeque::new(),
+        };
         node.collect(&mut out);
         node
     }

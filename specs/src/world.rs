@@ -63,7 +63,11 @@ pub struct Violation<C> {
 ///
 /// # Errors
 /// The first violation, with the choices that lead to it.
-pub fn walk<W: World>(world: &Checked<W>, seed: u64, steps: usize) -> Result<W::State, Violation<W::Choice>> {
+pub fn walk<W: World>(
+    world: &Checked<W>,
+    seed: u64,
+    steps: usize,
+) -> Result<W::State, Violation<W::Choice>> {
     let mut random = SplitMix(seed);
     let Checked(machines) = world;
     let properties = W::properties();
@@ -81,7 +85,10 @@ pub fn walk<W: World>(world: &Checked<W>, seed: u64, steps: usize) -> Result<W::
             .iter()
             .find(|property| property.kind == Kind::Always && !(property.holds)(world, &state));
         if let Some(property) = broken {
-            return Err(Violation { property: property.name, choices: taken });
+            return Err(Violation {
+                property: property.name,
+                choices: taken,
+            });
         }
     }
     Ok(state)

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use model::messages::api::{
-    ApiRequest, ApiResponse, DeleteOptions, EventHead, ItemHead, ListOptions, PatchType, Selection, Verb, WatchFrame,
-    WatchOptions, split_items,
+    ApiRequest, ApiResponse, DeleteOptions, EventHead, ItemHead, ListOptions, PatchType, Selection,
+    Verb, WatchFrame, WatchOptions, split_items,
 };
 use model::objects::bytes::Bytes;
 use model::objects::key::{GroupResource, ObjectKey};
@@ -79,7 +79,10 @@ impl ApiClient {
 
     /// The same client, naming `cause` as the message because of which it asks.
     pub fn caused_by(&self, cause: Option<MessageId>) -> Self {
-        ApiClient { link: self.link.clone(), cause }
+        ApiClient {
+            link: self.link.clone(),
+            cause,
+        }
     }
 
     /// One object.
@@ -87,7 +90,8 @@ impl ApiClient {
     /// # Errors
     /// [`CallError`], as for every call: a refusal with its status, or a connection that broke.
     pub async fn get(&self, key: &ObjectKey) -> Result<Object, CallError> {
-        self.one(&ApiRequest::object(Verb::Get, key), Bytes::default()).await
+        self.one(&ApiRequest::object(Verb::Get, key), Bytes::default())
+            .await
     }
 
     /// Objects of a resource, in a namespace or (empty) in all.
@@ -103,13 +107,31 @@ impl ApiClient {
     }
 
     /// A new object.
-    pub async fn create(&self, resource: &GroupResource, namespace: &str, body: Bytes) -> Result<Object, CallError> {
-        self.one(&ApiRequest::collection(Verb::Create, resource, namespace), body).await
+    pub async fn create(
+        &self,
+        resource: &GroupResource,
+        namespace: &str,
+        body: Bytes,
+    ) -> Result<Object, CallError> {
+        self.one(
+            &ApiRequest::collection(Verb::Create, resource, namespace),
+            body,
+        )
+        .await
     }
 
     /// The object, or the named subresource of it, replaced.
-    pub async fn update(&self, key: &ObjectKey, subresource: &str, body: Bytes) -> Result<Object, CallError> {
-        self.one(&ApiRequest::object(Verb::Update, key).subresource(subresource), body).await
+    pub async fn update(
+        &self,
+        key: &ObjectKey,
+        subresource: &str,
+        body: Bytes,
+    ) -> Result<Object, CallError> {
+        self.one(
+            &ApiRequest::object(Verb::Update, key).subresource(subresource),
+            body,
+        )
+        .await
     }
 
     /// The object, or the named subresource of it, changed by a patch.
@@ -120,18 +142,36 @@ impl ApiClient {
         patch: PatchType,
         body: Bytes,
     ) -> Result<Object, CallError> {
-        self.one(&ApiRequest::object(Verb::Patch(patch), key).subresource(subresource), body).await
+        self.one(
+            &ApiRequest::object(Verb::Patch(patch), key).subresource(subresource),
+            body,
+        )
+        .await
     }
 
     /// The object deleted; its last state if it is gone, its present one if it is being deleted.
-    pub async fn delete(&self, key: &ObjectKey, options: DeleteOptions) -> Result<Option<Object>, CallError> {
-        let (_, mut items) = self.call(&ApiRequest::object(Verb::Delete(options), key), Bytes::default()).await?;
+    pub async fn delete(
+        &self,
+        key: &ObjectKey,
+        options: DeleteOptions,
+    ) -> Result<Option<Object>, CallError> {
+        let (_, mut items) = self
+            .call(
+                &ApiRequest::object(Verb::Delete(options), key),
+                Bytes::default(),
+            )
+            .await?;
         Ok(items.pop())
     }
 
     /// A pod assigned to a node: the body is a `v1` Binding. Step 5 of the path of a pod.
     pub async fn bind(&self, pod: &ObjectKey, body: Bytes) -> Result<(), CallError> {
-        self.call(&ApiRequest::object(Verb::Create, pod).subresource("binding"), body).await.map(drop)
+        self.call(
+            &ApiRequest::object(Verb::Create, pod).subresource("binding"),
+            body,
+        )
+        .await
+        .map(drop)
     }
 
     /// The changes of a selection of a resource.
@@ -142,9 +182,15 @@ impl ApiClient {
         selection: Selection,
         after: u64,
     ) -> Result<Watch, CallError> {
-        let request = ApiRequest::collection(Verb::Watch(WatchOptions { selection, after }), resource, namespace);
+        let request = ApiRequest::collection(
+            Verb::Watch(WatchOptions { selection, after }),
+            resource,
+            namespace,
+        );
         let connection = self.link.connection().await?;
-        let stream = connection.open(&request, bytes::Bytes::new(), self.cause).await?;
+        let stream = connection
+            .open(&request, bytes::Bytes::new(), self.cause)
+            .await?;
         Ok(Watch { stream })
     }
 
@@ -152,15 +198,23 @@ impl ApiClient {
         let (_, mut items) = self.call(request, body).await?;
         match items.pop() {
             Some(object) if items.is_empty() => Ok(object),
-            _ => Err(CallError::Answer("not exactly one object where one was due".to_owned())),
+            _ => Err(CallError::Answer(
+                "not exactly one object where one was due".to_owned(),
+            )),
         }
     }
 
-    async fn call(&self, request: &ApiRequest, body: Bytes) -> Result<(u64, Vec<Object>), CallError> {
+    async fn call(
+        &self,
+        request: &ApiRequest,
+        body: Bytes,
+    ) -> Result<(u64, Vec<Object>), CallError> {
         let connection = self.link.connection().await?;
         let body = bytes::Bytes::from_owner(body);
         let reply = connection.ask(request, body, self.cause).await?;
-        let response = reply.decode::<ApiResponse>().map_err(|error| CallError::Answer(error.to_string()))?;
+        let response = reply
+            .decode::<ApiResponse>()
+            .map_err(|error| CallError::Answer(error.to_string()))?;
         match response {
             ApiResponse::Done { revision, items } => Ok((revision, objects(&items, &reply.body)?)),
             ApiResponse::Failed(status) => Err(CallError::Refused(status)),
@@ -179,22 +233,34 @@ impl Watch {
     /// # Errors
     /// [`CallError::Refused`] if the server says why it ends (410, 429), [`CallError::Connection`] if it broke.
     pub async fn next(&mut self) -> Result<Option<(WatchItem, MessageId)>, CallError> {
-        let Some(message) = self.stream.recv().await? else { return Ok(None) };
-        let frame = message.decode::<WatchFrame>().map_err(|error| CallError::Answer(error.to_string()))?;
+        let Some(message) = self.stream.recv().await? else {
+            return Ok(None);
+        };
+        let frame = message
+            .decode::<WatchFrame>()
+            .map_err(|error| CallError::Answer(error.to_string()))?;
         let item = match frame {
             WatchFrame::Events(heads) => {
                 let objects = objects(heads.iter().map(|head| &head.item), &message.body)?;
                 WatchItem::Events(heads.into_iter().zip(objects).collect())
             }
-            WatchFrame::Bookmark { revision, initial_events_end } => {
-                WatchItem::Bookmark { revision, initial_events_end }
-            }
+            WatchFrame::Bookmark {
+                revision,
+                initial_events_end,
+            } => WatchItem::Bookmark {
+                revision,
+                initial_events_end,
+            },
             WatchFrame::Failed(status) => return Err(CallError::Refused(status)),
         };
         Ok(Some((item, message.id)))
     }
 }
 
-fn objects<'a>(heads: impl IntoIterator<Item = &'a ItemHead>, body: &[u8]) -> Result<Vec<Object>, CallError> {
-    split_items(heads, body).ok_or_else(|| CallError::Answer("the objects do not add up to the body".to_owned()))
+fn objects<'a>(
+    heads: impl IntoIterator<Item = &'a ItemHead>,
+    body: &[u8],
+) -> Result<Vec<Object>, CallError> {
+    split_items(heads, body)
+        .ok_or_else(|| CallError::Answer("the objects do not add up to the body".to_owned()))
 }

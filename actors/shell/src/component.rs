@@ -91,7 +91,11 @@ pub struct Handle<M: Runnable> {
 
 impl<M: Runnable> Clone for Handle<M> {
     fn clone(&self) -> Self {
-        Handle { address: self.address.clone(), cause: self.cause, end: self.end.clone() }
+        Handle {
+            address: self.address.clone(),
+            cause: self.cause,
+            end: self.end.clone(),
+        }
     }
 }
 
@@ -102,8 +106,14 @@ impl<M: Runnable> Handle<M> {
     /// # Errors
     /// If the component has ended.
     pub async fn send(&self, input: M::Input) -> Result<(), Stopped> {
-        let envelope = Envelope { input, cause: self.cause };
-        self.address.send(envelope).await.map_err(|_| self.why_stopped())
+        let envelope = Envelope {
+            input,
+            cause: self.cause,
+        };
+        self.address
+            .send(envelope)
+            .await
+            .map_err(|_| self.why_stopped())
     }
 
     /// Gives an input to the component if there is room for it.
@@ -111,16 +121,24 @@ impl<M: Runnable> Handle<M> {
     /// # Errors
     /// If there is no room or the component has ended.
     pub fn try_send(&self, input: M::Input) -> Result<(), Rejected<M::Input>> {
-        let envelope = Envelope { input, cause: self.cause };
-        self.address.try_send(envelope).map_err(|error| match error {
-            SendError::Full(envelope) => Rejected::Full(envelope.input),
-            SendError::Closed(_) => Rejected::Stopped,
-        })
+        let envelope = Envelope {
+            input,
+            cause: self.cause,
+        };
+        self.address
+            .try_send(envelope)
+            .map_err(|error| match error {
+                SendError::Full(envelope) => Rejected::Full(envelope.input),
+                SendError::Closed(_) => Rejected::Stopped,
+            })
     }
 
     /// The same handle, naming `cause` as the message that makes it send.
     pub fn caused_by(&self, cause: MessageId) -> Self {
-        Handle { cause: Some(cause), ..self.clone() }
+        Handle {
+            cause: Some(cause),
+            ..self.clone()
+        }
     }
 
     /// The message whose handling this handle belongs to, if any: to be named as the cause of messages.
@@ -132,13 +150,18 @@ impl<M: Runnable> Handle<M> {
     pub async fn stopped(&self) -> Stopped {
         let mut end = self.end.clone();
         match end.wait_for(Option::is_some).await {
-            Ok(why) => why.clone().unwrap_or_else(|| Stopped("it ended".to_owned())),
+            Ok(why) => why
+                .clone()
+                .unwrap_or_else(|| Stopped("it ended".to_owned())),
             Err(_) => Stopped("it ended".to_owned()),
         }
     }
 
     fn why_stopped(&self) -> Stopped {
-        self.end.borrow().clone().unwrap_or_else(|| Stopped("it ended".to_owned()))
+        self.end
+            .borrow()
+            .clone()
+            .unwrap_or_else(|| Stopped("it ended".to_owned()))
     }
 }
 
@@ -168,17 +191,30 @@ impl<M: Runnable> Component<M> {
             timers: BTreeMap::new(),
             end,
         };
-        Handle { address: Actor::start(component), cause: None, end: ended }
+        Handle {
+            address: Actor::start(component),
+            cause: None,
+            end: ended,
+        }
     }
 
     /// One step: the machine moves, the trace has it, then the outputs leave.
-    fn advance(&mut self, input: Option<M::Input>, cause: Option<MessageId>, context: &mut Context<Self>) {
+    fn advance(
+        &mut self,
+        input: Option<M::Input>,
+        cause: Option<MessageId>,
+        context: &mut Context<Self>,
+    ) {
         let Some(step) = self.guarded(context, |component, context| {
             let (now, mut out) = (component.environment.now(), Out::new());
             let step = match (&mut component.state, input) {
                 (Some(state), Some(input)) => component.machine.step(state, now, input, &mut out),
                 (state, _) => {
-                    *state = Some(component.machine.start(component.durable.take(), now, &mut out));
+                    *state = Some(
+                        component
+                            .machine
+                            .start(component.durable.take(), now, &mut out),
+                    );
                     Step::Nothing
                 }
             };
@@ -215,8 +251,17 @@ impl<M: Runnable> Component<M> {
         None
     }
 
-    fn carry_out(&mut self, out: &mut Out<M>, cause: Option<MessageId>, context: &mut Context<Self>) {
-        let handle = Handle { address: context.address(), cause, end: self.end.subscribe() };
+    fn carry_out(
+        &mut self,
+        out: &mut Out<M>,
+        cause: Option<MessageId>,
+        context: &mut Context<Self>,
+    ) {
+        let handle = Handle {
+            address: context.address(),
+            cause,
+            end: self.end.subscribe(),
+        };
         for request in out.drain() {
             match request {
                 Request::Output(output) => self.effects.perform(output, &handle),
@@ -232,11 +277,14 @@ impl<M: Runnable> Component<M> {
 
     fn set(&mut self, timer: M::Timer, after_ms: u64, context: &mut Context<Self>) {
         let name = timer.clone();
-        let pending = context.run_later(Duration::from_millis(after_ms), move |component, context| {
-            component.timers.remove(&timer);
-            let input = component.machine.fired(timer);
-            component.advance(Some(input), None, context);
-        });
+        let pending = context.run_later(
+            Duration::from_millis(after_ms),
+            move |component, context| {
+                component.timers.remove(&timer);
+                let input = component.machine.fired(timer);
+                component.advance(Some(input), None, context);
+            },
+        );
         if let Some(replaced) = self.timers.insert(name, pending) {
             context.cancel_future(replaced);
         }

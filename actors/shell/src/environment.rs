@@ -17,7 +17,9 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Now {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Now(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 }
@@ -34,7 +36,10 @@ pub struct Environment {
 impl Environment {
     /// The machine's own.
     pub fn system() -> Self {
-        Environment { clock: Arc::new(SystemClock), transport: transport::Environment::system() }
+        Environment {
+            clock: Arc::new(SystemClock),
+            transport: transport::Environment::system(),
+        }
     }
 
     /// The time of day.
@@ -52,7 +57,14 @@ impl Environment {
         bytes[6] = (bytes[6] & 0x0f) | 0x40;
         bytes[8] = (bytes[8] & 0x3f) | 0x80;
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
+        Ok([
+            &hex[..8],
+            &hex[8..12],
+            &hex[12..16],
+            &hex[16..20],
+            &hex[20..],
+        ]
+        .join("-"))
     }
 
     /// Random letters and digits for generated names, without vowels and look-alikes so that no word and no
@@ -64,6 +76,9 @@ impl Environment {
         const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
         let mut bytes = vec![0; length];
         self.transport.random.fill(&mut bytes)?;
-        Ok(bytes.iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect())
+        Ok(bytes
+            .iter()
+            .map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]))
+            .collect())
     }
 }

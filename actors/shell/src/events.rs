@@ -72,10 +72,18 @@ impl EventRecorder {
 
     /// Records something expected (`Normal`) or not (`warning`).
     pub fn record(&self, about: &ObjectReference, warning: bool, reason: &str, message: &str) {
-        let happening =
-            Happening { about: about.clone(), warning, reason: reason.to_owned(), message: message.to_owned() };
+        let happening = Happening {
+            about: about.clone(),
+            warning,
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+        };
         if self.queue.try_send(happening).is_err() {
-            tracing::warn!(reason, message, "too many events wait to be written; this one is dropped");
+            tracing::warn!(
+                reason,
+                message,
+                "too many events wait to be written; this one is dropped"
+            );
         }
     }
 }
@@ -107,7 +115,16 @@ impl Writer {
             let count = known.count + 1;
             let now = time::seconds(self.environment.now());
             let patch = json!({"count": count, "lastTimestamp": now}).to_string();
-            match self.client.patch(&known.key, "", PatchType::Merge, Bytes::from(patch.as_str())).await {
+            match self
+                .client
+                .patch(
+                    &known.key,
+                    "",
+                    PatchType::Merge,
+                    Bytes::from(patch.as_str()),
+                )
+                .await
+            {
                 Ok(_) => {
                     known.count = count;
                     return Ok(());
@@ -120,20 +137,37 @@ impl Writer {
     }
 
     async fn create(&mut self, happening: Arc<Happening>) -> Result<(), CallError> {
-        let namespace =
-            if happening.about.namespace.is_empty() { "default" } else { happening.about.namespace.as_str() };
+        let namespace = if happening.about.namespace.is_empty() {
+            "default"
+        } else {
+            happening.about.namespace.as_str()
+        };
         let body = self.body(&happening, namespace);
-        let created = self.client.create(&kinds::events(), namespace, Bytes::from(body.as_str())).await?;
+        let created = self
+            .client
+            .create(&kinds::events(), namespace, Bytes::from(body.as_str()))
+            .await?;
         if self.known.len() >= REMEMBERED_MAX {
             self.known.clear();
         }
-        self.known.insert(happening, Known { key: created.key, count: 1 });
+        self.known.insert(
+            happening,
+            Known {
+                key: created.key,
+                count: 1,
+            },
+        );
         Ok(())
     }
 
     /// Named as client-go names them: the object's name and a number that does not repeat.
     fn body(&self, happening: &Happening, namespace: &str) -> String {
-        let Happening { about, warning, reason, message } = happening;
+        let Happening {
+            about,
+            warning,
+            reason,
+            message,
+        } = happening;
         let now = time::seconds(self.environment.now());
         json!({
             "apiVersion": "v1",

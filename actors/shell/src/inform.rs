@@ -48,7 +48,9 @@ pub async fn inform(
                 Request::Output(Output::List) => pending = Pending::List,
                 Request::Output(Output::Watch { after }) => pending = Pending::Open(after),
                 Request::Output(Output::Deliver(delivery)) => sink(delivery, cause).await,
-                Request::Timer(timer, after_ms) => pending = Pending::Wait(after_ms, machine.fired(timer)),
+                Request::Timer(timer, after_ms) => {
+                    pending = Pending::Wait(after_ms, machine.fired(timer))
+                }
                 Request::Cancel(_) => {}
             }
         }
@@ -70,7 +72,11 @@ enum Pending {
 }
 
 impl Pending {
-    async fn next(self, client: &ApiClient, subject: &Subject) -> (Input<Bytes>, Pending, Option<MessageId>) {
+    async fn next(
+        self,
+        client: &ApiClient,
+        subject: &Subject,
+    ) -> (Input<Bytes>, Pending, Option<MessageId>) {
         match self {
             Pending::List => (list(client, subject).await, Pending::List, None),
             Pending::Wait(after_ms, input) => {
@@ -79,8 +85,13 @@ impl Pending {
             }
             Pending::Open(after) => {
                 let selection = subject.selection.clone();
-                match client.watch(&subject.resource, &subject.namespace, selection, after).await {
-                    Ok(watch) => Box::pin(Pending::Watching(Box::new(watch)).next(client, subject)).await,
+                match client
+                    .watch(&subject.resource, &subject.namespace, selection, after)
+                    .await
+                {
+                    Ok(watch) => {
+                        Box::pin(Pending::Watching(Box::new(watch)).next(client, subject)).await
+                    }
                     Err(error) => (ended(subject, &error), Pending::List, None),
                 }
             }
@@ -94,11 +105,18 @@ impl Pending {
 }
 
 async fn list(client: &ApiClient, subject: &Subject) -> Input<Bytes> {
-    let options = ListOptions { selection: subject.selection.clone(), ..ListOptions::default() };
-    match client.list(&subject.resource, &subject.namespace, options).await {
-        Ok(listed) => {
-            Input::Listed { revision: listed.revision, items: listed.items.into_iter().map(item).collect() }
-        }
+    let options = ListOptions {
+        selection: subject.selection.clone(),
+        ..ListOptions::default()
+    };
+    match client
+        .list(&subject.resource, &subject.namespace, options)
+        .await
+    {
+        Ok(listed) => Input::Listed {
+            revision: listed.revision,
+            items: listed.items.into_iter().map(item).collect(),
+        },
         Err(error) => {
             tracing::warn!(resource = %subject.resource, %error, "the list failed");
             Input::ListFailed
@@ -132,5 +150,9 @@ fn ended(subject: &Subject, error: &CallError) -> Input<Bytes> {
 }
 
 fn item(object: Object) -> Item<Bytes> {
-    Item { key: object.key, revision: object.revision, value: object.body }
+    Item {
+        key: object.key,
+        revision: object.revision,
+        value: object.body,
+    }
 }

@@ -7,9 +7,14 @@ use std::future::Future;
 /// # Errors
 /// If the runtime cannot be built, which is when the system is out of file descriptors.
 pub fn run<F: Future>(future: F) -> std::io::Result<F::Output> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .build()?;
     let mut runtime = Some(runtime);
     // `with_tokio_rt` takes an `Fn`-like factory and calls it once.
-    let system = actix::System::with_tokio_rt(move || runtime.take().expect("actix asks for the runtime once"));
+    let system = actix::System::with_tokio_rt(move || {
+        runtime.take().expect("actix asks for the runtime once")
+    });
     Ok(system.block_on(future))
 }

@@ -55,13 +55,28 @@ impl TraceWriter {
     /// # Errors
     /// If the directory or file cannot be made. A file of that name is an error: an incarnation runs once.
     pub fn create(directory: &Path, header: &Header) -> Result<Self, TraceError> {
-        let name = format!("{}.{}.{}.trace", header.component, header.machine, header.incarnation);
+        let name = format!(
+            "{}.{}.{}.trace",
+            header.component, header.machine, header.incarnation
+        );
         let path = directory.join(name);
         let text = path.display().to_string();
-        let failed = |source| TraceError::File { path: text.clone(), source };
+        let failed = |source| TraceError::File {
+            path: text.clone(),
+            source,
+        };
         std::fs::create_dir_all(directory).map_err(failed)?;
-        let file = OpenOptions::new().append(true).create_new(true).open(&path).map_err(failed)?;
-        let mut writer = TraceWriter { file, path: text, sequence: 0, buffer: Vec::new() };
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(failed)?;
+        let mut writer = TraceWriter {
+            file,
+            path: text,
+            sequence: 0,
+            buffer: Vec::new(),
+        };
         writer.buffer.extend_from_slice(&MAGIC);
         writer.buffer.extend_from_slice(&VERSION.to_le_bytes());
         writer.frame(header)?;
@@ -73,25 +88,45 @@ impl TraceWriter {
     ///
     /// # Errors
     /// If it cannot be written, or is larger than the format allows.
-    pub fn record<A: Encode>(&mut self, cause: Option<MessageId>, now: Now, actions: &[A]) -> Result<(), TraceError> {
+    pub fn record<A: Encode>(
+        &mut self,
+        cause: Option<MessageId>,
+        now: Now,
+        actions: &[A],
+    ) -> Result<(), TraceError> {
         self.sequence += 1;
         let actions = actions
             .iter()
             .map(|action| bincode::encode_to_vec(action, bincode::config::standard()))
             .collect::<Result<_, _>>()
-            .map_err(|source| TraceError::Encode { path: self.path.clone(), source })?;
+            .map_err(|source| TraceError::Encode {
+                path: self.path.clone(),
+                source,
+            })?;
         let cause = cause.map(|id| (id.origin, id.sequence));
-        self.frame(&Record { sequence: self.sequence, cause, at_ms: now.0, actions })?;
+        self.frame(&Record {
+            sequence: self.sequence,
+            cause,
+            at_ms: now.0,
+            actions,
+        })?;
         self.flush()
     }
 
     fn frame(&mut self, value: &impl Encode) -> Result<(), TraceError> {
         let start = self.buffer.len();
         self.buffer.extend_from_slice(&[0; 4]);
-        let bytes = bincode::encode_into_std_write(value, &mut self.buffer, bincode::config::standard())
-            .map_err(|source| TraceError::Encode { path: self.path.clone(), source })?;
+        let bytes =
+            bincode::encode_into_std_write(value, &mut self.buffer, bincode::config::standard())
+                .map_err(|source| TraceError::Encode {
+                    path: self.path.clone(),
+                    source,
+                })?;
         if bytes > RECORD_LIMIT {
-            return Err(TraceError::TooLarge { path: self.path.clone(), bytes });
+            return Err(TraceError::TooLarge {
+                path: self.path.clone(),
+                bytes,
+            });
         }
         self.buffer[start..start + 4].copy_from_slice(&(bytes as u32).to_le_bytes());
         Ok(())
@@ -100,6 +135,9 @@ impl TraceWriter {
     fn flush(&mut self) -> Result<(), TraceError> {
         let written = self.file.write_all(&self.buffer);
         self.buffer.clear();
-        written.map_err(|source| TraceError::File { path: self.path.clone(), source })
+        written.map_err(|source| TraceError::File {
+            path: self.path.clone(),
+            source,
+        })
     }
 }
