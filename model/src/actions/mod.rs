@@ -2,3 +2,4 @@
 
 pub mod reflector;
 pub mod store;
+pub mod supervisor;

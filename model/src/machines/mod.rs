@@ -4,3 +4,4 @@
 pub mod reflector;
 pub mod store;
 pub mod transaction;
+pub mod supervisor;

@@ -3,3 +3,4 @@
 mod quantity;
 mod reflector;
 mod scenario;
+mod supervisor;
