@@ -302,6 +302,29 @@ impl fmt::Debug for Inner {
 }
 
 impl Inner {
+    /// Asks the peer for a sign of life whenever it has been silent for
+    /// [`heartbeat_interval`](Limits::heartbeat_interval), and more often as long as none comes: a peer
+    /// that has restarted answers with a reset as soon as it is up again, where QUIC's own repetitions
+    /// would come at doubling intervals.
+    pub(crate) async fn keep_alive(self: Arc<Self>) {
+        let quiet = self.limits.heartbeat_interval;
+        let (mut heard, mut pace) = (0, quiet);
+        while tokio::time::timeout(pace, self.quic.closed())
+            .await
+            .is_err()
+        {
+            let hears = self.quic.stats().udp_rx.datagrams;
+            if hears == heard {
+                pace = quiet / 5;
+                // A peer that takes no datagrams, or a full queue: then there are signs of life enough.
+                let _ = self.quic.send_datagram(Bytes::from_static(&[0]));
+            } else {
+                pace = quiet;
+            }
+            heard = hears;
+        }
+    }
+
     /// Starts the tasks that read and write.
     pub(crate) fn start(beginning: Beginning) -> Arc<Self> {
         let Beginning {

@@ -269,7 +269,9 @@ impl Shared {
         // TLS has checked the name; this reads it back, so that there is one way to know a peer.
         let identity = tls::peer_identity(&quic)?;
         let peer_origin = self.welcome(&quic).await?;
-        Ok(self.begin(quic, identity, peer_origin))
+        let inner = self.begin(quic, identity, peer_origin);
+        tokio::spawn(inner.clone().keep_alive());
+        Ok(inner)
     }
 
     async fn accept(
