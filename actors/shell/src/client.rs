@@ -1,7 +1,5 @@
 //! Speaking to the API server: `model::messages::api` over a link that reconnects by itself.
 
-use std::sync::Arc;
-
 use model::messages::api::{
     ApiRequest, ApiResponse, DeleteOptions, EventHead, ItemHead, ListOptions, PatchType, Selection,
     Verb, WatchFrame, WatchOptions, split_items,
@@ -10,7 +8,7 @@ use model::objects::bytes::Bytes;
 use model::objects::key::{GroupResource, ObjectKey};
 use model::objects::object::Object;
 use model::objects::status::{Reason, Status};
-use transport::{Link, MessageId, Stream};
+use transport::{Connection, Link, MessageId, Stream};
 
 /// Why a call to the API server has no result.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +19,9 @@ pub enum CallError {
     /// The connection broke. The request may have been carried out unless the error says that it was not sent.
     #[error("the API server cannot be reached: {0}")]
     Connection(#[from] transport::Error),
+    /// This process has closed its link: it is ending.
+    #[error("the link to the API server is closed")]
+    Closed,
     /// The answer is not one that this version understands.
     #[error("the API server's answer cannot be understood: {0}")]
     Answer(String),
@@ -31,7 +32,7 @@ impl CallError {
     pub fn reason(&self) -> Option<Reason> {
         match self {
             CallError::Refused(status) => Some(status.reason),
-            CallError::Connection(_) | CallError::Answer(_) => None,
+            CallError::Connection(_) | CallError::Closed | CallError::Answer(_) => None,
         }
     }
 }
@@ -62,18 +63,18 @@ pub enum WatchItem {
 /// A client of the API server. Clones share the link.
 #[derive(Clone)]
 pub struct ApiClient {
-    link: Arc<Link>,
+    link: Link,
     cause: Option<MessageId>,
 }
 
 impl ApiClient {
     /// A client over a link to the API server.
-    pub fn new(link: Arc<Link>) -> Self {
+    pub fn new(link: Link) -> Self {
         ApiClient { link, cause: None }
     }
 
     /// The link beneath.
-    pub fn link(&self) -> &Arc<Link> {
+    pub fn link(&self) -> &Link {
         &self.link
     }
 
@@ -187,11 +188,16 @@ impl ApiClient {
             resource,
             namespace,
         );
-        let connection = self.link.connection().await?;
+        let connection = self.connection().await?;
         let stream = connection
             .open(&request, bytes::Bytes::new(), self.cause)
             .await?;
         Ok(Watch { stream })
+    }
+
+    async fn connection(&self) -> Result<Connection, CallError> {
+        let live = self.link.connection().await.ok_or(CallError::Closed)?;
+        Ok(live.connection)
     }
 
     async fn one(&self, request: &ApiRequest, body: Bytes) -> Result<Object, CallError> {
@@ -209,7 +215,7 @@ impl ApiClient {
         request: &ApiRequest,
         body: Bytes,
     ) -> Result<(u64, Vec<Object>), CallError> {
-        let connection = self.link.connection().await?;
+        let connection = self.connection().await?;
         let body = bytes::Bytes::from_owner(body);
         let reply = connection.ask(request, body, self.cause).await?;
         let response = reply

@@ -1,19 +1,19 @@
 #![doc = include_str!("../README.md")]
 
-// mod client;
+mod client;
 mod component;
 mod environment;
-// mod events;
-// mod inform;
+mod events;
+mod inform;
 mod shutdown;
 mod system;
 mod trace;
 
-// pub use client::{ApiClient, CallError, Listed, Watch, WatchItem};
+pub use client::{ApiClient, CallError, Listed, Watch, WatchItem};
 pub use component::{Component, Effects, Handle, Rejected, Runnable, Start, Stopped};
 pub use environment::{Clock, Environment, SystemClock};
-// pub use events::{EventRecorder, ObjectReference};
-// pub use inform::{Subject, inform};
+pub use events::{EventRecorder, ObjectReference};
+pub use inform::{Subject, inform};
 pub use shutdown::{Shutdown, Trigger, Why};
 pub use system::run;
 pub use trace::{TraceError, TraceWriter};

@@ -3,5 +3,5 @@
 
 pub mod reflector;
 pub mod store;
-pub mod transaction;
 pub mod supervisor;
+pub mod transaction;
