@@ -17,6 +17,7 @@ mod tls;
 
 pub mod identity;
 pub mod pki;
+pub mod sim;
 
 pub use arriving::{Incoming, Responder};
 pub use codec::{DECODED_BYTES_MAX, DecodeError, decode};

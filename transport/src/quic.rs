@@ -30,8 +30,8 @@ const FIRST_CONNECTION_ID_BYTES: usize = 20;
 const FIRST_ROUND_TRIP: Duration = Duration::from_millis(25);
 /// A restarted process resets all its former connections, so the resets must not wait for each other.
 const RESET_INTERVAL_MIN: Duration = Duration::from_millis(1);
-/// Bytes of received datagrams that are kept; they only show life, and nobody reads them.
-const DATAGRAM_BYTES_MAX: usize = 16;
+/// Received datagrams that are kept, in bytes with quinn's overhead; they only show life, and nobody reads them.
+const DATAGRAM_BYTES_MAX: usize = 1024;
 
 pub(crate) fn transport(limits: &Limits) -> Result<TransportConfig, Error> {
     let unidirectional = u64::from(limits.long_messages_max) + u64::from(UNIDIRECTIONAL_STREAMS);

@@ -1,5 +1,7 @@
 //! A cluster's certificates and endpoints on loopback.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ pub fn loopback() -> SocketAddr {
 
 /// An authority, as `plimsoll up` makes one.
 pub struct Cluster {
+    issued: RefCell<BTreeMap<Identity, Credentials>>,
     pub authority: Authority,
     pub environment: Environment,
     pub limits: Limits,
@@ -26,17 +29,26 @@ impl Cluster {
         let validity = Validity::lasting(&environment, Duration::from_secs(3600));
         let authority = Authority::create(&*environment.random, validity).expect("an authority");
         Self {
+            issued: RefCell::default(),
             authority,
             environment,
             limits: Limits::default(),
         }
     }
 
+    /// The credentials of a component, which stay the same when it restarts.
     pub fn credentials(&self, identity: &Identity) -> Credentials {
-        let validity = Validity::lasting(&self.environment, Duration::from_secs(3600));
-        self.authority
-            .issue_identity(&*self.environment.random, identity, validity)
-            .expect("a certificate")
+        let issue = || {
+            let validity = Validity::lasting(&self.environment, Duration::from_secs(3600));
+            self.authority
+                .issue_identity(&*self.environment.random, identity, validity)
+                .expect("a certificate")
+        };
+        self.issued
+            .borrow_mut()
+            .entry(identity.clone())
+            .or_insert_with(issue)
+            .clone()
     }
 
     pub fn endpoint(&self, identity: &Identity) -> Endpoint {

@@ -3,3 +3,4 @@
 mod asking;
 mod cluster;
 mod linking;
+mod simulated;
