@@ -75,8 +75,8 @@ pub struct Status {
     pub reason: Reason,
     /// In words: the thing, the reason, the mend.
     pub message: String,
-    /// What it is about.
-    pub details: Details,
+    /// What it is about. Boxed, since failures are the rare side of every result.
+    pub details: Box<Details>,
 }
 
 /// What a failure is about.
@@ -113,7 +113,7 @@ impl Status {
         Status {
             reason,
             message: message.into(),
-            details: Details::default(),
+            details: Box::default(),
         }
     }
 
@@ -126,12 +126,12 @@ impl Status {
         Status {
             reason,
             message: message.into(),
-            details: Details {
+            details: Box::new(Details {
                 name: key.name.clone(),
                 group: key.resource.group.clone(),
                 kind: key.resource.resource.clone(),
                 ..Details::default()
-            },
+            }),
         }
     }
 
