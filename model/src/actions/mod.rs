@@ -1,5 +1,7 @@
 //! What machines say has happened: one alphabet for specification, trace, counterexample and `explain`.
 
+pub mod controller;
 pub mod reflector;
 pub mod store;
 pub mod supervisor;
+pub mod workqueue;

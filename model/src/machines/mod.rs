@@ -1,7 +1,10 @@
 //! The machines, one folder each: `input.rs`, `output.rs`, `state.rs`, `step.rs`; their actions are in
 //! [`crate::actions`].
 
+pub mod controller;
 pub mod reflector;
 pub mod store;
 pub mod supervisor;
 pub mod transaction;
+pub mod replicaset;
+pub mod workqueue;

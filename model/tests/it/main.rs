@@ -2,5 +2,8 @@
 
 mod quantity;
 mod reflector;
+mod replicaset;
 mod scenario;
 mod supervisor;
+mod shorthand;
+mod workqueue;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::machines::reflector::input::Item;
 use crate::machines::reflector::output::Delivery;
-use crate::objects::key::ObjectKey;
+use crate::objects::key::{GroupResource, ObjectKey};
 
 /// One difference that a delivery made to a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +99,18 @@ impl<V: Clone + Eq> Store<V> {
     /// Every object, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&ObjectKey, &V)> {
         self.objects.iter()
+    }
+
+    /// The objects of one namespace, by name.
+    pub fn namespace<'a>(
+        &'a self,
+        resource: GroupResource,
+        namespace: &'a str,
+    ) -> impl Iterator<Item = (&'a ObjectKey, &'a V)> {
+        let first = ObjectKey::new(resource, namespace, "");
+        self.objects
+            .range(first..)
+            .take_while(move |(key, _)| key.namespace == namespace)
     }
 
     /// How many objects there are.

@@ -1,0 +1,31 @@
+//! What can happen to a controller.
+
+use crate::machines::controller::reconcile::Reconcile;
+use crate::machines::reflector::Delivery;
+use crate::objects::key::{GroupResource, ObjectKey};
+use crate::objects::object::Object;
+use crate::objects::status::Status;
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// Done, at this revision, with the objects that the answer carries.
+    Done(u64, Vec<Object>),
+    /// Refused by the API server.
+    Failed(Status),
+    /// The connection broke: done or not, nobody knows.
+    Lost,
+}
+
+/// What can happen to a controller.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Input<R: Reconcile> {
+    /// A resource changed, as the reflector tells it.
+    Seen(GroupResource, Delivery<R::Seen>),
+    /// A request was answered: the key it was for, its place in the batch, what became of it.
+    Answered(ObjectKey, u32, Answer),
+    /// A key's wait is over.
+    Due(ObjectKey),
+    /// A key has waited for five minutes to see what it caused.
+    Expired(ObjectKey),
+}
