@@ -5,3 +5,4 @@ pub mod reflector;
 pub mod store;
 pub mod supervisor;
 pub mod workqueue;
+pub mod watch_cache;

@@ -8,3 +8,4 @@ pub mod supervisor;
 pub mod transaction;
 pub mod replicaset;
 pub mod workqueue;
+pub mod watch_cache;

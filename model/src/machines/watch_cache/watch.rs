@@ -1,0 +1,356 @@
+//! Watches: opened, handed their changes at their own pace, closed with a reason.
+//!
+//! A watch has no queue. It is up to date and handed every change as it comes, or it is *behind*: then it has
+//! a place in the window, and is handed more as it takes what it has. One whose place leaves the window, or
+//! that takes nothing for too long, is closed (guarantee 15); none ever loses a change in the middle.
+
+use crate::actions::watch_cache::WatchCacheAction as Action;
+use crate::messages::api::Change;
+use crate::objects::status::{Reason, Status};
+
+use super::follow::seen;
+use super::input::{Cached, RequestId, Start, Watch};
+use super::output::{Delivery, Output, Refusal};
+use super::read;
+use super::state::{Request, Watcher, covers};
+use super::step::{Handled, Timer, Turn};
+
+/// 410 in Kubernetes' words: the window begins later than where the watch wants to begin.
+pub(super) fn expired(after: u64, floor: u64) -> Status {
+    Status::new(
+        Reason::Expired,
+        format!("too old resource version: {after} ({floor})"),
+    )
+}
+
+/// A watch is asked for: now, or when the cache is fresh enough for it (guarantee 12).
+pub(super) fn open<V: Cached>(
+    turn: &mut Turn<'_, V>,
+    request: RequestId,
+    watch: Watch<V::Filter>,
+) -> Handled {
+    if turn.state.watchers.contains_key(&request) || turn.state.waiting.contains_key(&request) {
+        return Handled::Refused("a request has a name of its own");
+    }
+    let need = match watch.start {
+        Start::After(_) => read::Need::filled(turn.state),
+        Start::Initial { at, .. } => read::Need::of(turn.state, at),
+    };
+    match need {
+        read::Need::Nothing => begin(turn, request, watch),
+        need => read::wait(turn, request, Request::Watch(watch), need),
+    }
+    Handled::Moved
+}
+
+/// The cache is fresh enough: the watch begins strictly after its revision (guarantee 13), or with the
+/// present objects.
+pub(super) fn begin<V: Cached>(
+    turn: &mut Turn<'_, V>,
+    request: RequestId,
+    watch: Watch<V::Filter>,
+) {
+    let state = &mut *turn.state;
+    let mut watcher = Watcher {
+        prefix: watch.prefix,
+        filter: watch.filter,
+        bookmarks: watch.bookmarks,
+        initial: Default::default(),
+        initial_bookmark: false,
+        sent: state.revision,
+        untaken: 0,
+    };
+    match watch.start {
+        Start::After(after) if after < state.window.floor => {
+            // Guarantee 11: only because the revision left the window.
+            let status = expired(after, state.window.floor);
+            turn.act(Action::Declined {
+                request,
+                code: status.reason.code(),
+            });
+            turn.push(Output::Close {
+                watcher: request,
+                status,
+            });
+            return;
+        }
+        Start::After(after) => watcher.sent = after,
+        Start::Initial { bookmark, .. } => {
+            watcher.initial_bookmark = bookmark;
+            watcher.initial = state
+                .under(&watcher.prefix, None)
+                .filter(|(_, held)| held.value.matches(&watcher.filter))
+                .map(|(key, held)| (key.clone(), held.clone()))
+                .collect();
+        }
+    }
+    let behind =
+        watcher.sent < state.revision || watcher.initial_bookmark || !watcher.initial.is_empty();
+    turn.actions.push(Action::Opened {
+        watcher: request,
+        prefix: watcher.prefix.clone(),
+        after: watcher.sent,
+        initial: watcher.initial.len() as u64,
+    });
+    let group = V::group_of(&watcher.filter);
+    state.scopes.insert(&watcher.prefix, group, request);
+    state.watchers.insert(request, watcher);
+    if behind {
+        state.behind.insert(request);
+        catch_up(turn, request);
+    }
+}
+
+/// Hands changes of this step to a watch that was up to date before it.
+pub(super) fn deliver<V: Cached>(turn: &mut Turn<'_, V>, id: RequestId, changes: Vec<Delivery<V>>) {
+    let revision = turn.state.revision;
+    hand(turn, id, changes);
+    let Some(watcher) = turn.state.watchers.get_mut(&id) else {
+        return;
+    };
+    if watcher.untaken >= turn.limits.untaken {
+        watcher.sent = watcher.sent.max(revision);
+        turn.state.behind.insert(id);
+        turn.out.timer(Timer::Stall(id), turn.limits.stall_ms);
+    }
+}
+
+fn hand<V: Cached>(turn: &mut Turn<'_, V>, id: RequestId, changes: Vec<Delivery<V>>) {
+    let Some(watcher) = turn.state.watchers.get_mut(&id) else {
+        return;
+    };
+    let count = u32::try_from(changes.len()).unwrap_or(u32::MAX);
+    watcher.untaken = watcher.untaken.saturating_add(count);
+    let words = changes
+        .iter()
+        .map(|one| (one.change, one.key.clone(), one.revision))
+        .collect();
+    turn.act(Action::Delivered {
+        watcher: id,
+        changes: words,
+    });
+    turn.push(Output::Deliver {
+        watcher: id,
+        changes,
+    });
+}
+
+fn bookmark<V: Cached>(turn: &mut Turn<'_, V>, id: RequestId, revision: u64, ends_initial: bool) {
+    if let Some(watcher) = turn.state.watchers.get_mut(&id) {
+        watcher.untaken = watcher.untaken.saturating_add(1);
+    }
+    turn.act(Action::Bookmarked {
+        watcher: id,
+        revision,
+        initial_events_end: ends_initial,
+    });
+    turn.push(Output::Bookmark {
+        watcher: id,
+        revision,
+        initial_events_end: ends_initial,
+    });
+}
+
+/// Hands a watch that is behind as much as it may have on its way.
+fn catch_up<V: Cached>(turn: &mut Turn<'_, V>, id: RequestId) {
+    loop {
+        let Some(watcher) = turn.state.watchers.get_mut(&id) else {
+            return;
+        };
+        let room = turn.limits.untaken.saturating_sub(watcher.untaken) as usize;
+        if room == 0 {
+            turn.out.timer(Timer::Stall(id), turn.limits.stall_ms);
+            return;
+        }
+        if !watcher.initial.is_empty() {
+            let part = room.min(watcher.initial.len());
+            let objects: Vec<Delivery<V>> = watcher
+                .initial
+                .drain(..part)
+                .map(|(key, held)| Delivery {
+                    change: Change::Added,
+                    key,
+                    revision: held.revision,
+                    value: held.value,
+                })
+                .collect();
+            hand(turn, id, objects);
+        } else if watcher.initial_bookmark {
+            watcher.initial_bookmark = false;
+            let revision = watcher.sent;
+            bookmark(turn, id, revision, true);
+        } else if !next_changes(turn, id, room) {
+            turn.state.behind.remove(&id);
+            turn.out.cancel(Timer::Stall(id));
+            return;
+        }
+    }
+}
+
+/// Hands out whole revisions (guarantee 4) until the room is used; `false` when the window has no more.
+fn next_changes<V: Cached>(turn: &mut Turn<'_, V>, id: RequestId, room: usize) -> bool {
+    let state = &mut *turn.state;
+    let Some(watcher) = state.watchers.get_mut(&id) else {
+        return false;
+    };
+    let (mut sent, mut changes, mut more) = (watcher.sent, Vec::new(), false);
+    for kept in state.window.after(watcher.sent) {
+        if kept.revision != sent && changes.len() >= room {
+            more = true;
+            break;
+        }
+        sent = kept.revision;
+        if covers(&watcher.prefix, &kept.key) {
+            changes.extend(seen(kept, &watcher.filter));
+        }
+    }
+    watcher.sent = if more { sent } else { sent.max(state.revision) };
+    if !changes.is_empty() {
+        hand(turn, id, changes);
+    }
+    more
+}
+
+/// A client took what it was handed.
+pub(super) fn taken<V: Cached>(turn: &mut Turn<'_, V>, id: RequestId, changes: u32) -> Handled {
+    let Some(watcher) = turn.state.watchers.get_mut(&id) else {
+        return Handled::Nothing;
+    };
+    if changes > watcher.untaken {
+        return Handled::Refused("no more is taken than was handed out");
+    }
+    if changes == 0 {
+        return Handled::Nothing;
+    }
+    watcher.untaken -= changes;
+    let half = watcher.untaken <= turn.limits.untaken / 2;
+    turn.act(Action::Taken {
+        watcher: id,
+        changes,
+    });
+    if turn.state.behind.contains(&id) {
+        if half {
+            catch_up(turn, id);
+        } else {
+            turn.out.timer(Timer::Stall(id), turn.limits.stall_ms);
+        }
+    }
+    Handled::Moved
+}
+
+/// A watch took nothing for too long.
+pub(super) fn stalled<V: Cached>(turn: &mut Turn<'_, V>, id: RequestId) -> Handled {
+    if !turn.state.behind.contains(&id) {
+        return Handled::Nothing;
+    }
+    let status = Status::new(
+        Reason::TooManyRequests,
+        format!(
+            "the watch is closed: its client took nothing for {} ms while {} changes were on their way to it; \
+             watch again after the last resourceVersion that was received",
+            turn.limits.stall_ms, turn.limits.untaken
+        ),
+    );
+    close(turn, id, status);
+    Handled::Moved
+}
+
+/// Closes watches whose place has left the window.
+pub(super) fn close_lost<V: Cached>(turn: &mut Turn<'_, V>, floor: u64) {
+    let state = &*turn.state;
+    let lost: Vec<RequestId> = state
+        .behind
+        .iter()
+        .copied()
+        .filter(|id| state.watchers.get(id).is_some_and(|one| one.sent < floor))
+        .collect();
+    for id in lost {
+        let status = Status::new(
+            Reason::TooManyRequests,
+            format!(
+                "the watch is closed: it stayed behind until its place left the window, which begins at \
+                 {floor}; list again"
+            ),
+        );
+        close(turn, id, status);
+    }
+}
+
+/// The time for bookmarks (guarantee 6): for watches that were handed everything.
+pub(super) fn bookmarks<V: Cached>(turn: &mut Turn<'_, V>) -> Handled {
+    turn.out.timer(Timer::Bookmarks, turn.limits.bookmark_ms);
+    let state = &*turn.state;
+    let current: Vec<RequestId> = state
+        .watchers
+        .iter()
+        .filter(|(id, watcher)| {
+            watcher.bookmarks && watcher.sent <= state.revision && !state.behind.contains(id)
+        })
+        .map(|(id, _)| *id)
+        .collect();
+    let revision = state.revision;
+    for id in current {
+        bookmark(turn, id, revision, false);
+    }
+    Handled::Moved
+}
+
+/// Nobody listens any more.
+pub(super) fn dropped<V: Cached>(turn: &mut Turn<'_, V>, id: RequestId) -> Handled {
+    if read::forget(turn, id) {
+        turn.out.cancel(Timer::Fresh(id));
+        turn.act(Action::Closed {
+            watcher: id,
+            code: 0,
+        });
+        return Handled::Moved;
+    }
+    if !remove(turn, id) {
+        return Handled::Nothing;
+    }
+    turn.act(Action::Closed {
+        watcher: id,
+        code: 0,
+    });
+    Handled::Moved
+}
+
+/// Ends a watch with a reason.
+pub(super) fn close<V: Cached>(turn: &mut Turn<'_, V>, id: RequestId, status: Status) {
+    if remove(turn, id) {
+        turn.act(Action::Closed {
+            watcher: id,
+            code: status.reason.code(),
+        });
+        turn.push(Output::Close {
+            watcher: id,
+            status,
+        });
+    }
+}
+
+/// Refuses a watch that has not begun.
+pub(super) fn decline<V: Cached>(turn: &mut Turn<'_, V>, id: RequestId, refusal: Refusal) {
+    let status = refusal.status();
+    turn.act(Action::Declined {
+        request: id,
+        code: status.reason.code(),
+    });
+    turn.push(Output::Close {
+        watcher: id,
+        status,
+    });
+}
+
+fn remove<V: Cached>(turn: &mut Turn<'_, V>, id: RequestId) -> bool {
+    let state = &mut *turn.state;
+    let Some(watcher) = state.watchers.remove(&id) else {
+        return false;
+    };
+    let group = V::group_of(&watcher.filter);
+    state.scopes.remove(&watcher.prefix, group, id);
+    if state.behind.remove(&id) {
+        turn.out.cancel(Timer::Stall(id));
+    }
+    true
+}
