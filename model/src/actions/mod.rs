@@ -5,4 +5,5 @@ pub mod reflector;
 pub mod store;
 pub mod supervisor;
 pub mod workqueue;
+pub mod transaction;
 pub mod watch_cache;

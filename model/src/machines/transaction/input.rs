@@ -1,8 +1,73 @@
 //! What can happen to a write.
 
 use crate::messages::api::DeleteOptions;
+use crate::messages::store::StoreResponse;
 use crate::objects::key::ObjectKey;
 use crate::objects::kinds::Subresource;
+
+/// Names a write; chosen by the shell, never used twice.
+pub type WriteId = u64;
+
+/// One input.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Input<V, C> {
+    /// A write is asked for. It is answered exactly once.
+    Submit {
+        /// The write.
+        id: WriteId,
+        /// What is asked.
+        write: Write<C>,
+        /// The object as the cache has it.
+        object: Seen<V>,
+        /// Its namespace as the cache has it.
+        namespace: Seen<V>,
+        /// The UID of an object that this creates.
+        uid: String,
+        /// What generated names are made of.
+        random: u64,
+    },
+    /// The store answered what was asked for a write.
+    Stored {
+        /// The write.
+        id: WriteId,
+        /// The answer.
+        response: StoreResponse<V>,
+    },
+    /// The store was not asked: there is no connection.
+    Unsent {
+        /// The write.
+        id: WriteId,
+    },
+    /// The connection was lost before the store's answer came.
+    Lost {
+        /// The write.
+        id: WriteId,
+    },
+}
+
+/// An object as someone has seen it, possibly out of date.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Seen<V> {
+    /// It did not exist.
+    Absent,
+    /// It existed.
+    Present {
+        /// The revision of its last write.
+        revision: u64,
+        /// As stored, or as served with its `resourceVersion`.
+        value: V,
+    },
+}
+
+impl<V> Seen<V> {
+    /// The revision of its last write; 0 if it did not exist.
+    pub fn revision(&self) -> u64 {
+        match self {
+            Seen::Absent => 0,
+            Seen::Present { revision, .. } => *revision,
+        }
+    }
+}
 
 /// A write as a client asks for it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +93,19 @@ pub enum WriteVerb<C> {
     Delete(DeleteOptions),
     /// A pod assigned to a node, once.
     Bind(Binding),
+}
+
+impl<C> WriteVerb<C> {
+    /// The verb's name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            WriteVerb::Create(_) => "create",
+            WriteVerb::Update(..) => "update",
+            WriteVerb::Patch(..) => "patch",
+            WriteVerb::Delete(_) => "delete",
+            WriteVerb::Bind(_) => "bind",
+        }
+    }
 }
 
 /// The body of `pods/binding`.

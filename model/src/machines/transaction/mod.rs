@@ -1,9 +1,19 @@
-//! Writes of objects against the store.
+#![doc = include_str!("README.md")]
 
+mod bind;
+mod create;
+mod decision;
+mod deletion;
 mod input;
 mod output;
+mod state;
+mod step;
 mod strategy;
+mod update;
 
-pub use input::{Binding, Write, WriteVerb};
-pub use output::{Outcome, Written};
+pub use deletion::{FOREGROUND, ORPHAN};
+pub use input::{Binding, Input, Seen, Write, WriteId, WriteVerb};
+pub use output::{Outcome, Output, Written};
+pub use state::State;
+pub use step::{Transactions, WRITES_LIMIT};
 pub use strategy::{Context, Strategy};

@@ -1,6 +1,29 @@
 //! What a write does.
 
+use crate::messages::store::Transaction;
 use crate::objects::key::ObjectKey;
+use crate::objects::status::Status;
+
+use super::input::WriteId;
+
+/// One output.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Output<V> {
+    /// Ask the store.
+    Ask {
+        /// For which write.
+        id: WriteId,
+        /// What.
+        transaction: Transaction<V>,
+    },
+    /// Answer the client. The write is over.
+    Answer {
+        /// Which write.
+        id: WriteId,
+        /// What became of it.
+        result: Result<Written<V>, Status>,
+    },
+}
 
 /// What became of a write.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,9 +48,10 @@ pub enum Outcome {
     Updated,
     /// The object is as asked already; nothing was written: 200.
     Unchanged,
-    /// The object is being deleted and stays until its grace is over and its finalizers are gone: 200 (202
-    /// would be allowed) with the object.
+    /// The object is being deleted and stays until its grace is over and its finalizers are gone: 200 with the
+    /// object.
     Deleting,
-    /// The object is gone: 200 with `Status: Success`.
+    /// The object is gone: 200, with `Status: Success` for a delete. An update that took the last finalizer of
+    /// an object that was being deleted ends so too: 200 with the object.
     Deleted,
 }

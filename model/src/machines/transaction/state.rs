@@ -1,0 +1,55 @@
+//! The writes under way.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::objects::key::ObjectKey;
+
+use super::decision::Attempt;
+use super::input::{Seen, Write, WriteId};
+
+/// Everything that is under way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct State<V, C> {
+    pub(super) pending: BTreeMap<WriteId, Pending<V, C>>,
+    /// The writes of one object, in the order in which they came; the first one is under way. They wait for each
+    /// other, so that none loses to another of this server.
+    pub(super) lanes: BTreeMap<ObjectKey, VecDeque<WriteId>>,
+}
+
+/// One write.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Pending<V, C> {
+    pub(super) write: Write<C>,
+    pub(super) uid: String,
+    pub(super) random: u64,
+    pub(super) object: Seen<V>,
+    pub(super) namespace: Seen<V>,
+    /// Whether both were read from the store after the write was submitted.
+    pub(super) confirmed: bool,
+    /// How often it was decided.
+    pub(super) attempts: u32,
+    pub(super) asked: Asked<V>,
+}
+
+/// What the store was asked for a write.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Asked<V> {
+    /// Nothing: it waits for the writes before it.
+    Nothing,
+    /// To read the object and its namespace.
+    Read,
+    /// To write.
+    Write(Attempt<V>),
+}
+
+impl<V, C> State<V, C> {
+    /// How many writes are under way, waiting ones included.
+    pub fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+}
