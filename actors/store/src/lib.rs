@@ -1,1 +1,3 @@
 //! The store's shell: the revisioned machine over redb.
+
+pub mod disk;

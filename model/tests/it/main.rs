@@ -7,3 +7,4 @@ mod scenario;
 mod supervisor;
 mod shorthand;
 mod workqueue;
+mod store_model;

@@ -62,7 +62,7 @@ impl Default for Limits {
             frames: 4,
             history_revisions: 10_000,
             history_bytes: 64 << 20,
-            compaction_step: 512,
+            compaction_step: 128,
         }
     }
 }

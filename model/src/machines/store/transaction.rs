@@ -217,6 +217,7 @@ impl<V: Value> Turn<'_, V> {
     fn check_operations(&self, operations: &[Operation<V>]) -> Result<(), StoreError> {
         let mut change = ChangeSize::default();
         let mut added = 0;
+        let mut deleted = BTreeSet::new();
         for operation in operations {
             match operation {
                 Operation::Put { key, value, lease } => {
@@ -235,7 +236,9 @@ impl<V: Value> Turn<'_, V> {
                 }
                 Operation::Delete { range, .. } => {
                     for (key, old) in self.state.keys.range(range, u64::MAX) {
-                        change.add(key, old.value.as_ref(), None);
+                        if deleted.insert(key) {
+                            change.add(key, old.value.as_ref(), None);
+                        }
                         if change.keys > self.limits.changes {
                             break;
                         }
