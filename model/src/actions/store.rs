@@ -60,7 +60,7 @@ pub enum StoreAction {
         /// Its newest revision.
         through: u64,
     },
-    /// It failed; the store answers nothing any more.
+    /// It failed; the store answers nothing any more. Everyone who waited was told, and every watch ended.
     PersistFailed {
         /// What the disk said.
         reason: String,

@@ -93,7 +93,8 @@ impl<V: Value> Turn<'_, V> {
             reason: reason.clone(),
         };
         for (to, _) in waiting.into_iter().chain(gathered.waiting) {
-            self.answer(to, StoreResponse::Failed(error.clone()));
+            let response = StoreResponse::Failed(error.clone());
+            self.out.push(Output::Answer { to, response });
         }
         let watches: Vec<WatchId> = self
             .state
@@ -103,10 +104,6 @@ impl<V: Value> Turn<'_, V> {
             .collect();
         for watch in watches {
             self.state.watches.remove(watch);
-            self.actions.push(StoreAction::WatchEnded {
-                watch,
-                error: Some(error.clone()),
-            });
             self.out.push(Output::Frame {
                 watch,
                 frame: WatchFrame::Cancelled(error.clone()),

@@ -45,6 +45,8 @@ pub enum Input<V> {
         /// What the disk said.
         reason: String,
     },
+    /// The rest of what one step could not send to watches is due.
+    SendRest,
     /// A lease was not kept alive for its time to live.
     LeaseRanOut {
         /// The lease.
@@ -57,6 +59,8 @@ pub enum Input<V> {
 /// The store's timers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Timer {
+    /// Watches wait for the next step.
+    SendRest,
     /// A lease's time to live.
     Lease {
         /// The lease.

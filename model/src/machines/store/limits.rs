@@ -24,6 +24,11 @@ pub struct Limits {
     pub watches: u64,
     /// Leases at a time.
     pub leases: u64,
+    /// Keys that go with one lease.
+    pub lease_keys: u64,
+    /// What one step sends to watches, in bytes beside values; the rest follows in the next steps. It bounds
+    /// the time of a step and the size of its trace record.
+    pub step_bytes: u64,
     /// Requests that wait for the disk.
     pub waiting: u64,
     /// Bytes of changes that wait for the disk.
@@ -56,6 +61,8 @@ impl Default for Limits {
             header_bytes: 80 << 10,
             watches: 256,
             leases: 100_000,
+            lease_keys: 512,
+            step_bytes: 256 << 10,
             waiting: 8192,
             waiting_bytes: 32 << 20,
             live_bytes: 2 << 30,

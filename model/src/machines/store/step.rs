@@ -34,6 +34,7 @@ impl<V: Value> Machine for Store<V> {
             state,
             out,
             actions: Vec::new(),
+            sent: 0,
         };
         let refused = match input {
             Input::Ask { from, request } => {
@@ -45,6 +46,10 @@ impl<V: Value> Machine for Store<V> {
             Input::Unwatch { watch } => turn.unwatch(watch),
             Input::Persisted { through } => turn.persisted(through),
             Input::PersistFailed { reason } => turn.persist_failed(reason),
+            Input::SendRest => {
+                turn.send_rest();
+                None
+            }
             Input::LeaseRanOut { lease, life } => {
                 turn.lease_ran_out(lease, life);
                 None
@@ -61,8 +66,10 @@ impl<V: Value> Machine for Store<V> {
     }
 
     fn fired(&self, timer: Timer) -> Input<V> {
-        let Timer::Lease { lease, life } = timer;
-        Input::LeaseRanOut { lease, life }
+        match timer {
+            Timer::SendRest => Input::SendRest,
+            Timer::Lease { lease, life } => Input::LeaseRanOut { lease, life },
+        }
     }
 }
 
@@ -72,6 +79,8 @@ pub(super) struct Turn<'a, V: Value> {
     pub(super) state: &'a mut State<V>,
     pub(super) out: &'a mut Out<Store<V>>,
     pub(super) actions: Vec<StoreAction>,
+    /// What was sent to watches, in bytes beside values.
+    pub(super) sent: u64,
 }
 
 impl<V: Value> Turn<'_, V> {

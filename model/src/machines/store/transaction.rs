@@ -213,6 +213,19 @@ impl<V: Value> Turn<'_, V> {
         check_written_once(&asked.failure)
     }
 
+    /// Checks that a key may go with a lease, when `more` keys at most are about to.
+    fn check_lease(&self, lease: LeaseId, more: usize) -> Result<(), StoreError> {
+        let limit = self.limits.lease_keys;
+        match self.state.leases.get(&lease) {
+            _ if lease == 0 => Ok(()),
+            None => Err(StoreError::LeaseNotFound { lease }),
+            Some(found) if (found.keys.len() + more) as u64 > limit => {
+                Err(StoreError::LeaseFull { lease, limit })
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
     /// What can be refused only now that it is known which operations are carried out.
     fn check_operations(&self, operations: &[Operation<V>]) -> Result<(), StoreError> {
         let mut change = ChangeSize::default();
@@ -221,9 +234,7 @@ impl<V: Value> Turn<'_, V> {
         for operation in operations {
             match operation {
                 Operation::Put { key, value, lease } => {
-                    if *lease != 0 && !self.state.leases.contains_key(lease) {
-                        return Err(StoreError::LeaseNotFound { lease: *lease });
-                    }
+                    self.check_lease(*lease, operations.len())?;
                     added += key.len() as u64 + value.size();
                     change.add(
                         key,

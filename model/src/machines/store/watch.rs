@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::input::WatchId;
+use super::input::{Timer, WatchId};
 use super::keys::{header_size, key_value};
 use super::output::Output;
 use super::range::Room;
@@ -23,6 +23,8 @@ pub(super) struct Watches {
     of_key: BTreeMap<Key, BTreeSet<WatchId>>,
     /// Watches of more: few ranges, most of them watched by several, ordered by their start.
     of_range: BTreeMap<KeyRange, BTreeSet<WatchId>>,
+    /// Watches that have room for more than the last step could send.
+    rest: BTreeSet<WatchId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +45,7 @@ impl Watches {
             by_id: BTreeMap::new(),
             of_key: BTreeMap::new(),
             of_range: BTreeMap::new(),
+            rest: BTreeSet::new(),
         }
     }
 
@@ -82,6 +85,7 @@ impl Watches {
         let Some(watch) = self.by_id.remove(&id) else {
             return false;
         };
+        self.rest.remove(&id);
         match watch.range.single() {
             Some(key) => drop_from(&mut self.of_key, key, id),
             None => drop_from(&mut self.of_range, &watch.range, id),
@@ -246,6 +250,13 @@ impl<V: Value> Turn<'_, V> {
         durable
     }
 
+    /// Sends what one step could not.
+    pub(super) fn send_rest(&mut self) {
+        for id in std::mem::take(&mut self.state.watches.rest) {
+            self.pump(id);
+        }
+    }
+
     /// Sends a watch as much as its receiver has room for.
     fn pump(&mut self, id: WatchId) {
         let durable = self.state.durable;
@@ -256,9 +267,17 @@ impl<V: Value> Turn<'_, V> {
             if watch.under_way >= self.limits.frames.max(1) {
                 return;
             }
+            if watch.behind.is_some() && self.sent >= self.limits.step_bytes {
+                if self.state.watches.rest.is_empty() {
+                    self.out.timer(Timer::SendRest, 0);
+                }
+                self.state.watches.rest.insert(id);
+                return;
+            }
             let (revision, frame) = match (watch.behind, watch.progress) {
                 (Some(after), _) => {
                     let (events, reached) = self.collect(watch, after);
+                    self.sent += events.iter().map(|event| header_size(event.key())).sum::<u64>();
                     let frame = (!events.is_empty()).then_some(WatchFrame::Events {
                         revision: reached,
                         events,

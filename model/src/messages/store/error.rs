@@ -95,6 +95,14 @@ pub enum StoreError {
         /// At most so many.
         limit: u64,
     },
+    /// As many keys go with the lease as may.
+    #[error("{limit} keys go with lease {lease:016x}: no more are allowed")]
+    LeaseFull {
+        /// Its name.
+        lease: LeaseId,
+        /// At most so many.
+        limit: u64,
+    },
     /// There are as many watches as there may be.
     #[error("there are {limit} watches: no more are allowed")]
     TooManyWatches {
