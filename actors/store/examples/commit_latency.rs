@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use model::machines::store::{Change, Record, Version};
 use model::objects::bytes::Bytes;
-use plimsoll_store::disk::{Disk, RedbDisk};
+use plimsoll_store::disk::StoreFile;
 
 const VALUE_BYTES: usize = 2048;
 const COMMITS: u64 = 400;
@@ -39,7 +39,7 @@ fn append(directory: &Path, writes: u64) -> anyhow::Result<()> {
 }
 
 fn redb(directory: &Path, writes: u64) -> anyhow::Result<()> {
-    let mut disk = RedbDisk::open(directory)?;
+    let mut disk = StoreFile::open(directory)?;
     disk.load()?;
     let (mut revision, mut compacted) = (1, 0);
     let mut times = Vec::new();

@@ -2,27 +2,40 @@
 
 mod file;
 mod record;
+mod thread;
 
+use std::future::Future;
 use std::path::PathBuf;
+use std::pin::Pin;
 
 use model::machines::store::{Durable, Incoherent, Record};
 use model::objects::bytes::Bytes;
 
-pub use file::RedbDisk;
+pub use file::StoreFile;
+pub use thread::DiskThread;
 
-/// What the store needs of a disk. A simulation brings its own.
-pub trait Disk: Send + 'static {
-    /// Everything that completed commits left behind.
+/// Work of a disk that is under way. It goes on whether or not anyone waits for it.
+pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T, DiskError>>>>;
+
+/// What the store needs of a disk. None of it blocks. A simulation brings its own.
+pub trait Disk: 'static {
+    /// Reads everything that completed commits left behind.
     ///
     /// # Errors
     /// [`DiskError`] if it cannot be read or is not a store's.
-    fn load(&mut self) -> Result<Durable<Bytes>, DiskError>;
+    fn load(&mut self) -> Pending<Durable<Bytes>>;
 
-    /// Writes records atomically. Once this returns they survive a crash and the loss of power.
+    /// Writes records atomically. Once this has completed they survive a crash and the loss of power.
     ///
     /// # Errors
     /// [`DiskError`]; whether the records survive is then unknown, and nothing more may be committed.
-    fn commit(&mut self, records: &[Record<Bytes>]) -> Result<(), DiskError>;
+    fn commit(&mut self, records: Vec<Record<Bytes>>) -> Pending<()>;
+
+    /// Ends: completes when what was begun is done and the files are closed.
+    ///
+    /// # Errors
+    /// None that concerns what was committed.
+    fn close(&mut self) -> Pending<()>;
 }
 
 /// Why a disk does not serve.
@@ -72,6 +85,9 @@ pub enum DiskError {
         /// What does not.
         reason: Incoherent,
     },
+    /// The thread that does the work is not there.
+    #[error("the disk's thread has ended{0}")]
+    Ended(&'static str),
     /// A read or write failed.
     #[error("{path}: {reason}")]
     Failed {

@@ -17,8 +17,8 @@ use redb::{
     WriteTransaction,
 };
 
+use super::DiskError;
 use super::record::{self, RowError};
-use super::{Disk, DiskError};
 
 /// The version of the layout. Another number means other tables or rows.
 const FORMAT: u64 = 1;
@@ -36,13 +36,13 @@ const VERSION: &str = "version";
 const COMPACTED: &str = "compacted";
 
 /// A store's file.
-pub struct RedbDisk {
+pub struct StoreFile {
     path: PathBuf,
     database: Database,
     row: Vec<u8>,
 }
 
-impl RedbDisk {
+impl StoreFile {
     /// Opens `DIRECTORY/store.redb`, or makes it.
     ///
     /// # Errors
@@ -57,13 +57,39 @@ impl RedbDisk {
             .set_cache_size(CACHE_BYTES)
             .create(&path)
             .map_err(|error| refusal(&path, error))?;
-        let mut disk = RedbDisk {
+        let mut disk = StoreFile {
             path,
             database,
             row: Vec::new(),
         };
         disk.check_format()?;
         Ok(disk)
+    }
+
+    /// Everything that completed commits left behind.
+    ///
+    /// # Errors
+    /// [`DiskError`] if it cannot be read or does not add up.
+    pub fn load(&mut self) -> Result<Durable<Bytes>, DiskError> {
+        let found = self
+            .read()
+            .map_err(|reason| self.failed(reason))?
+            .map_err(|error| self.foreign(error.to_string()))?;
+        found.check().map_err(|reason| DiskError::Damaged {
+            path: self.path.clone(),
+            reason,
+        })?;
+        Ok(found)
+    }
+
+    /// Writes records atomically; once this returns they survive a crash and the loss of power.
+    ///
+    /// # Errors
+    /// [`DiskError`]; whether the records survive is then unknown.
+    pub fn commit(&mut self, records: &[Record<Bytes>]) -> Result<(), DiskError> {
+        self.write(records)
+            .map_err(|reason| self.failed(reason))?
+            .map_err(|error| self.foreign(error.to_string()))
     }
 
     /// Reads the layout's version, or writes it into a file that has no tables.
@@ -156,26 +182,6 @@ impl RedbDisk {
             path: self.path.clone(),
             reason,
         }
-    }
-}
-
-impl Disk for RedbDisk {
-    fn load(&mut self) -> Result<Durable<Bytes>, DiskError> {
-        let found = self
-            .read()
-            .map_err(|reason| self.failed(reason))?
-            .map_err(|error| self.foreign(error.to_string()))?;
-        found.check().map_err(|reason| DiskError::Damaged {
-            path: self.path.clone(),
-            reason,
-        })?;
-        Ok(found)
-    }
-
-    fn commit(&mut self, records: &[Record<Bytes>]) -> Result<(), DiskError> {
-        self.write(records)
-            .map_err(|reason| self.failed(reason))?
-            .map_err(|error| self.foreign(error.to_string()))
     }
 }
 
