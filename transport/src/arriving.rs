@@ -55,7 +55,7 @@ impl Responder {
             Ok(()) => Ok(id),
             Err(error) => {
                 if error.certainly_not_sent() {
-                    inner.send_refusal(self.ask, "the answer could not be sent");
+                    inner.send_reason(Kind::Refusal, self.ask, "the answer could not be sent");
                 }
                 Err(error)
             }
@@ -84,7 +84,9 @@ impl Responder {
                 .inner
                 .unanswered
                 .fetch_sub(1, Ordering::Relaxed);
-            self.connection.inner.send_refusal(self.ask, reason);
+            self.connection
+                .inner
+                .send_reason(Kind::Refusal, self.ask, reason);
         }
     }
 }
@@ -384,14 +386,5 @@ impl Inner {
         let bytes = frame.wire_bytes().min(self.limits.arrived_bytes_max);
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.arrived_room.clone().acquire_many_owned(bytes).await
-    }
-
-    /// Queues a refusal. It is short and there is at most one an ask, so it needs no room.
-    fn send_refusal(&self, ask: MessageId, reason: &str) {
-        let body = Bytes::copy_from_slice(reason.as_bytes());
-        if let Ok(head) = self.head(Kind::Refusal, self.next_id(), Some(ask), &(), &body) {
-            // A closed connection has told the asker already.
-            let _ = self.answers.push(0, &head, &body);
-        }
     }
 }

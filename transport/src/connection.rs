@@ -24,6 +24,9 @@ use crate::limits::Limits;
 use crate::message::{MessageId, Reply};
 use crate::stream::Stream;
 
+/// Bytes of a reason that the peer is told; longer ones are cut.
+const REASON_BYTES_MAX: usize = 1024;
+
 /// A live connection with a verified peer. Clones are handles to the same one; when the last handle is
 /// gone (streams and responders count), the connection closes.
 ///
@@ -252,11 +255,15 @@ impl Connection {
                         limit: inner.limits.streams_max,
                     },
                 })?;
-        let (send, receive) = inner
-            .quic
-            .open_bi()
-            .await
-            .map_err(|_| inner.closed_error(Sent::No))?;
+        // A stream counts for QUIC until the peer has ended its direction, too.
+        let (send, receive) =
+            tokio::time::timeout(inner.limits.room_wait_max, inner.quic.open_bi())
+                .await
+                .map_err(|_| Error::Streams {
+                    peer: inner.peer(),
+                    limit: inner.limits.streams_max,
+                })?
+                .map_err(|_| inner.closed_error(Sent::No))?;
         let mut stream = Stream::new(self.clone(), id, send, receive, BytesMut::new(), Some(slot));
         stream.write(head, body).await?;
         Ok(stream)
@@ -572,6 +579,18 @@ impl Inner {
             drop(room);
             Ok(())
         })
+    }
+
+    /// Queues why there is no answer to an ask, or no more of a stream. It is short, and there is at most
+    /// one for each of them, so it needs no room.
+    pub(crate) fn send_reason(&self, kind: Kind, about: MessageId, reason: &str) {
+        let body = Bytes::copy_from_slice(
+            &reason.as_bytes()[..reason.floor_char_boundary(REASON_BYTES_MAX)],
+        );
+        if let Ok(head) = self.head(kind, self.next_id(), Some(about), &(), &body) {
+            // A closed connection has told the peer already.
+            let _ = self.answers.push(0, &head, &body);
+        }
     }
 
     /// Gives an answer or a refusal to its asker. `false` if no ask waits for it.

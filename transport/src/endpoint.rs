@@ -240,11 +240,17 @@ async fn accept_all(shared: Arc<Shared>, accepted: mpsc::Sender<Result<Arc<Inner
             let time_max = shared.limits.handshake_time_max;
             let result = tokio::time::timeout(time_max, shared.accept(incoming))
                 .await
-                .unwrap_or(Err((None, CloseReason::NoHandshake(time_max))))
-                .map_err(|(identity, reason)| Error::Connect {
+                .unwrap_or(Err((None, CloseReason::NoHandshake(time_max))));
+            let result = match result {
+                Err((_, reason @ CloseReason::Abandoned)) => {
+                    tracing::debug!(%address, %reason, "not accepted");
+                    return;
+                }
+                result => result.map_err(|(identity, reason)| Error::Connect {
                     peer: Peer { identity, address },
                     reason,
-                });
+                }),
+            };
             // Without a receiver the endpoint is closed, and this connection with it.
             let _ = accepted.send(result).await;
             drop(room);

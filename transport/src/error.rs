@@ -230,6 +230,9 @@ pub enum CloseReason {
         "no handshake within handshake_time_max ({0:?}): nobody listens there, or the network drops datagrams"
     )]
     NoHandshake(Duration),
+    /// The peer changed its mind during the handshake. Links do that to attempts that take long.
+    #[error("the peer gave up before the handshake was complete")]
+    Abandoned,
     /// The peer does not know the connection any more.
     #[error("the peer has restarted")]
     Restarted,
@@ -280,6 +283,12 @@ impl CloseReason {
                     _ => Self::Peer(text),
                 }
             }
+            ConnectionError::ConnectionClosed(close) if is_another_protocol(close.error_code) => {
+                Self::another_protocol()
+            }
+            ConnectionError::TransportError(error) if is_another_protocol(error.code) => {
+                Self::another_protocol()
+            }
             ConnectionError::ConnectionClosed(close) if is_tls(close.error_code) => {
                 Self::Handshake(format!(
                     "refused by the peer: {}",
@@ -289,12 +298,29 @@ impl CloseReason {
             ConnectionError::TransportError(error) if is_tls(error.code) => {
                 Self::Handshake(error.reason)
             }
+            ConnectionError::ConnectionClosed(close)
+                if close.error_code == TransportErrorCode::APPLICATION_ERROR =>
+            {
+                Self::Abandoned
+            }
             ConnectionError::Reset => Self::Restarted,
             ConnectionError::TimedOut => Self::Silent(limits.idle_time_max),
             ConnectionError::LocallyClosed => Self::Here("the endpoint was closed".to_owned()),
             error => Self::Quic(error.to_string()),
         }
     }
+
+    fn another_protocol() -> Self {
+        let ours = tls::our_versions();
+        Self::Handshake(format!(
+            "this side speaks {ours}, the peer another protocol altogether"
+        ))
+    }
+}
+
+/// TLS's alert 120, no application protocol, as QUIC carries it (RFC 9001, section 8.1).
+fn is_another_protocol(code: TransportErrorCode) -> bool {
+    u64::from(code) == 0x178
 }
 
 /// Codes 0x100 to 0x1ff carry a TLS alert (RFC 9001, section 4.8).

@@ -6,7 +6,6 @@ mod connection;
 mod endpoint;
 mod environment;
 mod error;
-mod frame;
 mod lane;
 mod limits;
 mod link;
@@ -15,6 +14,7 @@ mod quic;
 mod stream;
 mod tls;
 
+pub mod frame;
 pub mod identity;
 pub mod pki;
 pub mod sim;
@@ -27,7 +27,7 @@ pub use environment::{
     Environment, Random, Sockets, SystemClock, SystemRandom, SystemSockets, WallClock,
 };
 pub use error::{CloseReason, Error, Peer, Sent};
-pub use frame::{Frame, FrameError, FrameLimits, Kind};
+pub use frame::FrameError;
 pub use identity::{Component, Identity};
 pub use limits::Limits;
 pub use link::{Backoff, Link, LinkState, Live};

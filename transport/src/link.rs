@@ -193,6 +193,7 @@ impl Dialer {
         loop {
             let patient = self.attempt();
             let hasty = async {
+                let mut wait = self.backoff.absent_max;
                 loop {
                     self.pause(&mut wait, self.backoff.absent_max).await;
                     if let Ok(Ok(connection)) = timeout(wait, self.attempt()).await {

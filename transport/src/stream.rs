@@ -193,7 +193,7 @@ impl StreamSender {
         self.shared
             .connection
             .inner
-            .send_abort(self.shared.id, reason);
+            .send_reason(Kind::Abort, self.shared.id, reason);
         self.finished = true;
         let _ = self.stream.reset(code::ABORTED);
     }
@@ -352,16 +352,6 @@ impl Inner {
         let sender = frame.cause.and_then(|id| self.aborts().get(&id).cloned());
         if let Some(sender) = sender {
             sender.send_replace(Some(String::from_utf8_lossy(&frame.body).into_owned()));
-        }
-    }
-
-    /// Queues the reason for the end of a stream. It is short and there is at most one for each end of
-    /// a stream, so it needs no room.
-    fn send_abort(&self, id: MessageId, reason: &str) {
-        let body = Bytes::copy_from_slice(reason.as_bytes());
-        if let Ok(head) = self.head(Kind::Abort, self.next_id(), Some(id), &(), &body) {
-            // A closed connection has ended the stream already.
-            let _ = self.answers.push(0, &head, &body);
         }
     }
 }

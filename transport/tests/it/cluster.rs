@@ -14,7 +14,7 @@ pub fn loopback() -> SocketAddr {
 
 /// An authority, as `plimsoll up` makes one.
 pub struct Cluster {
-    issued: RefCell<BTreeMap<Identity, Credentials>>,
+    pub issued: RefCell<BTreeMap<Identity, Credentials>>,
     pub authority: Authority,
     pub environment: Environment,
     pub limits: Limits,

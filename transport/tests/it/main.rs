@@ -2,5 +2,11 @@
 
 mod asking;
 mod cluster;
+mod frames;
+mod golden;
+mod identities;
 mod linking;
+mod raw;
+mod refusing;
 mod simulated;
+mod streaming;
