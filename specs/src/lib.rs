@@ -2,5 +2,5 @@
 
 pub mod checked;
 pub mod node;
-
+pub mod store;
 pub mod world;

@@ -3,9 +3,9 @@
 
 pub mod controller;
 pub mod reflector;
+pub mod replicaset;
 pub mod store;
 pub mod supervisor;
 pub mod transaction;
-pub mod replicaset;
 pub mod workqueue;
 pub mod watch_cache;

@@ -4,7 +4,7 @@ mod quantity;
 mod reflector;
 mod replicaset;
 mod scenario;
-mod supervisor;
 mod shorthand;
+mod supervisor;
 mod workqueue;
 mod store_model;
