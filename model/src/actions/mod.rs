@@ -4,6 +4,6 @@ pub mod controller;
 pub mod reflector;
 pub mod store;
 pub mod supervisor;
-pub mod workqueue;
 pub mod transaction;
 pub mod watch_cache;
+pub mod workqueue;

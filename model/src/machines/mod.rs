@@ -9,3 +9,4 @@ pub mod supervisor;
 pub mod transaction;
 pub mod workqueue;
 pub mod watch_cache;
+pub mod workqueue;

@@ -94,6 +94,9 @@ pub struct Details {
     pub causes: Vec<Cause>,
     /// Seconds after which to try again; 0 where there is no advice.
     pub retry_after_seconds: u32,
+    /// With a 410 for a `continue` token: one that goes on with the list as it is now. It stands in the
+    /// `metadata.continue` of the Status.
+    pub continue_token: String,
 }
 
 /// One fault of an invalid object.

@@ -135,7 +135,7 @@ pub fn shorten(text: &str) -> String {
         (", resource_version: None", ""),
         (", propagation: None", ""),
         (
-            ", details: Details { name: \"\", group: \"\", kind: \"\", uid: \"\", causes: [], retry_after_seconds: 0 }",
+            ", details: Details { name: \"\", group: \"\", kind: \"\", uid: \"\", causes: [], retry_after_seconds: 0, continue_token: \"\" }",
             "",
         ),
     ] {

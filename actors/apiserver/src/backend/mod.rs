@@ -1,17 +1,47 @@
 //! The objects behind the API: reads and watches from the cache, writes against the store.
+//!
+//! [`Backend`] runs two machines of `model` as components: the
+//! [watch cache](model::machines::watch_cache), fed by the store, and the
+//! [transactions](model::machines::transaction), which write to it. What is stored is a whole object as
+//! canonical JSON without `resourceVersion`; the cache puts that in once, and every list and watch serves the
+//! same bytes.
 
+mod bootstrap;
+mod counters;
+mod follow;
+mod index;
 mod item;
+mod splice;
+mod start;
+mod store;
+mod submit;
+mod token;
+mod watch;
 
-use std::future::Future;
+use std::rc::Rc;
 
-use model::machines::transaction::{Strategy, Write, Written};
+use model::machines::transaction::{self, Seen, Strategy, Transactions, Write, WriteVerb, Written};
+use model::machines::watch_cache::{self, Answer, Key, Read, Refusal, RequestId, WatchCache};
 use model::objects::bytes::Bytes;
 use model::objects::key::{GroupResource, ObjectKey};
-use model::objects::status::Status;
+use model::objects::kinds;
+use model::objects::status::{Reason, Status};
 use model::rules::resource_version::ReadAt;
 use model::rules::selector::{FieldSelector, Selector};
+use shell::Handle;
+use tokio::sync::{mpsc, oneshot};
+use transport::MessageId;
 
+pub use bootstrap::SYSTEM_NAMESPACES;
+pub use counters::{Counted, Counters};
 pub use item::Item;
+pub use start::Start;
+pub use watch::{Watch, WatchEvent};
+
+use follow::Desk;
+use item::Filter;
+use token::Token;
+use watch::Guard;
 
 /// Which objects a list or a watch means.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -79,61 +109,95 @@ pub enum WatchFrom {
     },
 }
 
-/// What a watch yields.
-#[derive(Clone, Debug)]
-pub enum WatchEvent {
-    /// Changes in the order of revisions. A revision is never split over two.
-    Changes(Vec<(model::messages::api::Change, Item)>),
-    /// Every event up to this revision has been yielded.
-    Bookmark {
-        /// That revision.
-        revision: u64,
-        /// Whether it ends the initial events.
-        initial_events_end: bool,
-    },
-    /// The watch ends here, and why: 410, 429, 500. Nothing follows.
-    Failed(Status),
-}
-
-/// An open watch. Dropping it closes it.
-pub struct Watch {
-    _private: (),
-}
-
-impl Watch {
-    /// The next changes; `None` after [`WatchEvent::Failed`] and when the server stops. What was yielded
-    /// before counts as delivered: a caller asks again only after it has passed it on.
-    pub async fn next(&mut self) -> Option<WatchEvent> {
-        todo!()
-    }
-}
-
 /// The objects, for one strategy. Cheap to clone; clones share everything.
-pub struct Backend<S: Strategy<Value = Bytes>> {
-    strategy: std::rc::Rc<S>,
+pub struct Backend<S: Served> {
+    shared: Rc<Shared<S>>,
+    cause: Option<MessageId>,
 }
 
-impl<S: Strategy<Value = Bytes>> Clone for Backend<S> {
+/// A strategy over bytes that a shell can run.
+pub trait Served: Strategy<Value = Bytes, Change: Send + Unpin> + Unpin + 'static {}
+impl<S: Strategy<Value = Bytes, Change: Send + Unpin> + Unpin + 'static> Served for S {}
+
+struct Shared<S: Served> {
+    cache: Handle<WatchCache<Item>>,
+    writes: Handle<Transactions<S>>,
+    desk: Rc<Desk>,
+    waiting: submit::Waiting,
+    gone: mpsc::UnboundedSender<RequestId>,
+    environment: shell::Environment,
+    next: std::cell::Cell<u64>,
+}
+
+impl<S: Served> Clone for Backend<S> {
     fn clone(&self) -> Self {
         Backend {
-            strategy: self.strategy.clone(),
+            shared: self.shared.clone(),
+            cause: self.cause,
         }
     }
 }
 
-impl<S: Strategy<Value = Bytes> + 'static> Backend<S> {
-    /// Whether reads and writes are served: the cache is filled and the store is reached; else why not.
+impl<S: Served> Backend<S> {
+    /// The same backend, naming `cause` as the message because of which it reads and writes.
+    pub fn caused_by(&self, cause: Option<MessageId>) -> Self {
+        Backend {
+            shared: self.shared.clone(),
+            cause,
+        }
+    }
+
+    /// Whether reads and writes are served: the cache is filled and takes in the store's changes; else why
+    /// not.
+    ///
+    /// # Errors
+    /// What is missing, in words.
     pub fn ready(&self) -> Result<(), String> {
-        todo!()
+        if self.shared.desk.following.get() {
+            Ok(())
+        } else {
+            Err("the changes of the store are not followed".to_owned())
+        }
+    }
+
+    /// Waits until the cache is filled for the first time.
+    ///
+    /// # Errors
+    /// 500 if the backend has stopped.
+    pub async fn filled(&self) -> Result<(), Status> {
+        loop {
+            let nothing = Read::Get(Key::from(""));
+            match self.read(ReadAt::Any, nothing).await? {
+                Ok(_) => return Ok(()),
+                // The wait has a limit; the fill may take longer.
+                Err(_) => continue,
+            }
+        }
+    }
+
+    /// What has been counted since the start, for `/metrics`.
+    pub fn counters(&self) -> Counted {
+        let mut counted = self.shared.desk.counters.read();
+        counted.watches_open = self.shared.desk.watches.borrow().len() as u64;
+        counted.writes_open = self.shared.waiting.borrow().len() as u64;
+        counted
     }
 
     /// One object.
     ///
     /// # Errors
     /// 404, 504 if the cache does not become as fresh as asked in time.
-    pub fn get(&self, key: &ObjectKey, at: ReadAt) -> impl Future<Output = Result<Item, Status>> {
-        let _ = (key, at);
-        async { todo!() }
+    pub async fn get(&self, key: &ObjectKey, at: ReadAt) -> Result<Item, Status> {
+        let found = self.object(&key.path(), at).await?;
+        found.ok_or_else(|| Status::not_found(key))
+    }
+
+    async fn object(&self, path: &str, at: ReadAt) -> Result<Option<Item>, Status> {
+        match self.read(at, Read::Get(Key::from(path))).await? {
+            Ok(Answer::Object(object)) => Ok(object),
+            Ok(Answer::List { .. }) => Err(internal("a get was answered with a list")),
+            Err(refusal) => Err(refusal.status()),
+        }
     }
 
     /// Objects of a resource, by namespace and name.
@@ -141,26 +205,254 @@ impl<S: Strategy<Value = Bytes> + 'static> Backend<S> {
     /// # Errors
     /// 400 for a bad token or field, 410 for a revision or token that is too old, 504.
     pub async fn list(&self, request: ListRequest) -> Result<List, Status> {
-        let _ = request;
-        todo!()
+        let (prefix, filter) = selected(request.selection)?;
+        let token = match request.continue_token.as_str() {
+            "" => None,
+            text => Some(Token::decode(text)?),
+        };
+        let at = match &token {
+            None => request.at,
+            Some(token) => token.revision.map_or(ReadAt::Consistent, ReadAt::Exact),
+        };
+        let after = token
+            .as_ref()
+            .map(|token| Key::from(format!("{prefix}{}", token.after)));
+        let read = Read::List {
+            prefix: prefix.clone(),
+            filter,
+            limit: request.limit,
+            after,
+        };
+        match (self.read(at, read).await?, token) {
+            (
+                Ok(Answer::List {
+                    revision,
+                    items,
+                    next,
+                    remaining,
+                }),
+                _,
+            ) => {
+                let after = next.as_ref().and_then(|next| next.strip_prefix(&*prefix));
+                let continue_token = after.map(|after| Token {
+                    revision: Some(revision),
+                    after: after.to_owned(),
+                });
+                Ok(List {
+                    revision,
+                    items,
+                    continue_token: continue_token.map_or(String::new(), |token| token.encode()),
+                    remaining,
+                })
+            }
+            (Ok(Answer::Object(_)), _) => Err(internal("a list was answered with an object")),
+            (Err(Refusal::Expired { .. }), Some(token)) => Err(token::expired(token.after)),
+            (Err(refusal), _) => Err(refusal.status()),
+        }
     }
 
-    /// Changes of objects of a resource.
+    /// Changes of objects of a resource. What keeps the watch from beginning (410, 504) is its first event.
     ///
     /// # Errors
-    /// 400 for a field that cannot be selected, 410, 504.
+    /// 400 for a field that cannot be selected; 500 if the backend has stopped.
     pub async fn watch(&self, request: WatchRequest) -> Result<Watch, Status> {
-        let _ = request;
-        todo!()
+        let (prefix, filter) = selected(request.selection)?;
+        let start = match request.from {
+            WatchFrom::After(revision) => watch_cache::Start::After(revision),
+            WatchFrom::Initial { at, bookmark } => watch_cache::Start::Initial { at, bookmark },
+        };
+        let (id, guard) = self.request();
+        let (sender, passed) = mpsc::unbounded_channel();
+        self.shared.desk.watches.borrow_mut().insert(id, sender);
+        let input = watch_cache::Input::Watch {
+            request: id,
+            watch: watch_cache::Watch {
+                prefix,
+                filter,
+                start,
+                bookmarks: request.bookmarks,
+            },
+        };
+        let cache = self.cache();
+        cache
+            .send(input)
+            .await
+            .map_err(|error| internal(&error.to_string()))?;
+        Ok(Watch {
+            id,
+            passed,
+            cache,
+            guard,
+            taken: 0,
+            cause: None,
+        })
     }
 
     /// Creates, updates, patches, binds or deletes an object. The write goes on if the future is dropped.
     ///
     /// # Errors
     /// What the strategy or the rules of writes say; 500 if the connection to the store was lost and it is
-    /// not known whether the write was carried out.
+    /// not known whether the write was carried out; 503 if it certainly was not.
     pub async fn write(&self, write: Write<S::Change>) -> Result<Written<Item>, Status> {
-        let _ = write;
-        todo!()
+        let key = &write.key;
+        let creates = matches!(write.verb, WriteVerb::Create(_));
+        let object = match creates {
+            true => Seen::Absent,
+            false => self.seen(key).await?,
+        };
+        let into_namespace = matches!(
+            write.verb,
+            WriteVerb::Create(_) | WriteVerb::Update(None, _)
+        );
+        let namespace = match into_namespace && !key.namespace.is_empty() {
+            true => {
+                let of = ObjectKey::new(kinds::namespaces(), "", &key.namespace);
+                self.seen(&of).await?
+            }
+            false => Seen::Absent,
+        };
+        let written = self.submit(write, object, namespace).await?;
+        let path = Key::from(written.key.path());
+        Ok(Written {
+            value: Item::stored(path, written.revision, &written.value),
+            key: written.key,
+            outcome: written.outcome,
+            revision: written.revision,
+        })
     }
+
+    async fn submit(
+        &self,
+        write: Write<S::Change>,
+        object: Seen<Bytes>,
+        namespace: Seen<Bytes>,
+    ) -> Result<Written<Bytes>, Status> {
+        let environment = &self.shared.environment;
+        let failed = |error: std::io::Error| internal(&format!("no random bytes: {error}"));
+        let mut random = [0; 8];
+        environment
+            .transport
+            .random
+            .fill(&mut random)
+            .map_err(failed)?;
+        let uid = environment.uuid().map_err(failed)?;
+        let id = self.next();
+        let (answer, answered) = oneshot::channel();
+        self.shared.waiting.borrow_mut().insert(id, answer);
+        self.shared
+            .desk
+            .counters
+            .add(|counters| &counters.writes, 1);
+        let input = transaction::Input::Submit {
+            id,
+            write,
+            object,
+            namespace,
+            uid,
+            random: u64::from_le_bytes(random),
+        };
+        let writes = &self.shared.writes;
+        let sent = match self.cause {
+            Some(cause) => writes.caused_by(cause).send(input).await,
+            None => writes.send(input).await,
+        };
+        if let Err(error) = sent {
+            self.shared.waiting.borrow_mut().remove(&id);
+            return Err(internal(&error.to_string()));
+        }
+        answered.await.unwrap_or_else(|_| {
+            Err(internal(
+                "the server stops; the outcome of the write is not known",
+            ))
+        })
+    }
+
+    async fn seen(&self, key: &ObjectKey) -> Result<Seen<Bytes>, Status> {
+        Ok(match self.object(&key.path(), ReadAt::Any).await? {
+            Some(item) => Seen::Present {
+                revision: item.revision(),
+                value: item.body().clone(),
+            },
+            None => Seen::Absent,
+        })
+    }
+
+    async fn read(
+        &self,
+        at: ReadAt,
+        read: Read<Filter>,
+    ) -> Result<Result<Answer<Item>, Refusal>, Status> {
+        let (id, mut guard) = self.request();
+        let (answer, answered) = oneshot::channel();
+        self.shared.desk.reads.borrow_mut().insert(id, answer);
+        self.shared.desk.counters.add(|counters| &counters.reads, 1);
+        let input = watch_cache::Input::Read {
+            request: id,
+            at,
+            read,
+        };
+        let sent = self.cache().send(input).await;
+        sent.map_err(|error| internal(&error.to_string()))?;
+        let answer = answered.await.map_err(|_| internal("the cache stops"))?;
+        guard.done();
+        Ok(answer)
+    }
+
+    fn cache(&self) -> Handle<WatchCache<Item>> {
+        match self.cause {
+            Some(cause) => self.shared.cache.caused_by(cause),
+            None => self.shared.cache.clone(),
+        }
+    }
+
+    fn request(&self) -> (RequestId, Guard) {
+        let id = self.next();
+        let guard = Guard {
+            id,
+            desk: self.shared.desk.clone(),
+            gone: Some(self.shared.gone.clone()),
+        };
+        (id, guard)
+    }
+
+    fn next(&self) -> u64 {
+        let id = self.shared.next.get() + 1;
+        self.shared.next.set(id);
+        id
+    }
+}
+
+/// The keys and the filter that a selection means. One object by name is one key, not a scan.
+fn selected(selection: Selection) -> Result<(Key, Filter), Status> {
+    let Selection {
+        resource,
+        namespace,
+        labels,
+        fields,
+    } = selection;
+    let filter = Filter::new(&resource, labels, &fields)?;
+    let namespaced = kinds::find(&resource).is_none_or(|kind| kind.namespaced);
+    let namespace = match fields.exactly("metadata.namespace") {
+        Some(exactly) if namespace.is_empty() && namespaced && !exactly.contains('/') => {
+            exactly.to_owned()
+        }
+        _ => namespace,
+    };
+    let prefix = match fields.exactly("metadata.name") {
+        Some(name)
+            if namespaced != namespace.is_empty() && !name.is_empty() && !name.contains('/') =>
+        {
+            ObjectKey::new(resource, &namespace, name).path()
+        }
+        _ if namespace.is_empty() => resource.prefix(),
+        _ => resource.namespace_prefix(&namespace),
+    };
+    Ok((Key::from(prefix), filter))
+}
+
+fn internal(why: &str) -> Status {
+    Status::new(
+        Reason::InternalError,
+        format!("Internal error occurred: {why}"),
+    )
 }

@@ -1,0 +1,61 @@
+//! The transaction machine's outputs carried out: questions to the store, answers to clients.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use model::machines::transaction::{Input, Output, Strategy, Transactions, WriteId, Written};
+use model::messages::store::StoreRequest;
+use model::objects::bytes::Bytes;
+use model::objects::status::Status;
+use shell::{Effects, Handle};
+use tokio::sync::oneshot;
+
+use super::store::{AskError, Store};
+
+/// Who waits for which write.
+pub(super) type Waiting =
+    Rc<RefCell<BTreeMap<WriteId, oneshot::Sender<Result<Written<Bytes>, Status>>>>>;
+
+/// Carries out what the transaction machine decides.
+pub(super) struct WriteEffects {
+    pub(super) store: Store,
+    pub(super) waiting: Waiting,
+}
+
+impl<S> Effects<Transactions<S>> for WriteEffects
+where
+    S: Strategy<Value = Bytes, Change: Send + Unpin> + Unpin + 'static,
+{
+    fn perform(&mut self, output: Output<Bytes>, handle: &Handle<Transactions<S>>) {
+        match output {
+            Output::Ask { id, transaction } => {
+                let (store, handle) = (self.store.clone(), handle.clone());
+                tokio::task::spawn_local(async move {
+                    let request = StoreRequest::Transaction(transaction);
+                    let cause = handle.cause();
+                    let (input, handle) = match store.ask(request, cause).await {
+                        Ok((response, reply)) => {
+                            (Input::Stored { id, response }, handle.caused_by(reply))
+                        }
+                        Err(error @ AskError::Unsent(_)) => {
+                            tracing::warn!(%error, "a write was not sent");
+                            (Input::Unsent { id }, handle)
+                        }
+                        Err(error @ AskError::Lost(_)) => {
+                            tracing::warn!(%error, "the outcome of a write is not known");
+                            (Input::Lost { id }, handle)
+                        }
+                    };
+                    // A machine that has stopped has dropped those who waited, which tells them.
+                    let _ = handle.send(input).await;
+                });
+            }
+            Output::Answer { id, result } => {
+                if let Some(waiting) = self.waiting.borrow_mut().remove(&id) {
+                    let _ = waiting.send(result);
+                }
+            }
+        }
+    }
+}
