@@ -7,6 +7,5 @@ pub mod replicaset;
 pub mod store;
 pub mod supervisor;
 pub mod transaction;
-pub mod workqueue;
 pub mod watch_cache;
 pub mod workqueue;

@@ -5,6 +5,6 @@ mod reflector;
 mod replicaset;
 mod scenario;
 mod shorthand;
+mod store_model;
 mod supervisor;
 mod workqueue;
-mod store_model;

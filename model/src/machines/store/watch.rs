@@ -277,7 +277,10 @@ impl<V: Value> Turn<'_, V> {
             let (revision, frame) = match (watch.behind, watch.progress) {
                 (Some(after), _) => {
                     let (events, reached) = self.collect(watch, after);
-                    self.sent += events.iter().map(|event| header_size(event.key())).sum::<u64>();
+                    self.sent += events
+                        .iter()
+                        .map(|event| header_size(event.key()))
+                        .sum::<u64>();
                     let frame = (!events.is_empty()).then_some(WatchFrame::Events {
                         revision: reached,
                         events,
