@@ -20,7 +20,8 @@ const CAP: i128 = i64::MAX as i128 * NANO;
 /// A number longer than this, in characters, is refused: nothing that is meant needs it.
 const LENGTH_LIMIT: usize = 128;
 
-/// Upstream holds a decimal of so many digits exactly at any scale; longer ones are capped at [`CAP`].
+/// A decimal of so many significant digits is held at any scale that fits; longer ones are capped at [`CAP`].
+/// (Upstream counts zeros too, so that some of its canonical forms read back as other amounts.)
 const EXACT_DIGITS: usize = 18;
 
 /// How a quantity was written, and is written again.
@@ -82,10 +83,7 @@ impl Quantity {
         }
         let (base, exponent, format) = read_suffix(suffix)?;
         let whole = whole.trim_start_matches('0');
-        let exact = match format {
-            Format::BinarySi => false,
-            _ => whole.len() + fraction.len() <= EXACT_DIGITS,
-        };
+        let exact = format != Format::BinarySi && significant(whole, fraction) <= EXACT_DIGITS;
         let nanos = scale(whole, fraction, base, exponent).unwrap_or(i128::MAX);
         let nanos = if exact && nanos != i128::MAX {
             nanos
@@ -176,6 +174,12 @@ impl Quantity {
             format,
         }
     }
+}
+
+/// How many digits a number has between its first and its last that is not zero.
+fn significant(whole: &str, fraction: &str) -> usize {
+    let digits = format!("{whole}{fraction}");
+    digits.trim_matches('0').len()
 }
 
 /// Base, exponent and format that a suffix stands for.
