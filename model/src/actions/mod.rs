@@ -2,6 +2,7 @@
 
 pub mod controller;
 pub mod reflector;
+pub mod scheduler;
 pub mod store;
 pub mod supervisor;
 pub mod transaction;

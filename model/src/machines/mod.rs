@@ -4,6 +4,7 @@
 pub mod controller;
 pub mod reflector;
 pub mod replicaset;
+pub mod scheduler;
 pub mod store;
 pub mod supervisor;
 pub mod transaction;

@@ -4,5 +4,7 @@ pub mod names;
 pub mod object_meta;
 pub mod quantity;
 pub mod resource_version;
+pub mod resources;
 pub mod selector;
+pub mod taints;
 pub mod time;

@@ -4,6 +4,7 @@ mod quantity;
 mod reflector;
 mod replicaset;
 mod scenario;
+mod scheduler;
 mod shorthand;
 mod store_model;
 mod supervisor;
