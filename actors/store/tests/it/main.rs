@@ -1,0 +1,7 @@
+//! The store from outside: its file, its process, its connections.
+
+mod client;
+mod file;
+mod killed;
+mod serving;
+mod site;
