@@ -72,8 +72,7 @@ async fn send(
 
 /// Waits until the receiver gives the watch up. It has nothing more to say; having said so is no end.
 async fn left(mut receiver: StreamReceiver) {
-    match receiver.recv().await {
-        Ok(None) => std::future::pending().await,
-        Ok(Some(_)) | Err(_) => {}
+    if let Ok(None) = receiver.recv().await {
+        std::future::pending().await
     }
 }

@@ -132,6 +132,7 @@ fn small() -> Limits {
         history_bytes: 60,
         message_bytes: 3,
         header_bytes: 800,
+        step_bytes: 100,
         waiting: 6,
         ..Limits::default()
     }

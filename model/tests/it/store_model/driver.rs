@@ -204,8 +204,9 @@ impl Driver {
             return;
         };
         self.timers.remove(&timer);
-        let Timer::Lease { lease, .. } = timer;
-        self.naive.end_lease(lease);
+        if let Timer::Lease { lease, .. } = timer {
+            self.naive.end_lease(lease);
+        }
         self.step(self.machine.fired(timer));
     }
 
@@ -270,8 +271,15 @@ impl Driver {
                         .is_some_and(|watching| watching.under_way > 0)
                 })
                 .collect();
-            if ready.is_empty() && self.committing.is_none() {
+            let rest = self
+                .timers
+                .iter()
+                .position(|timer| *timer == Timer::SendRest);
+            if ready.is_empty() && self.committing.is_none() && rest.is_none() {
                 break;
+            }
+            if let Some(rest) = rest {
+                self.fire(rest);
             }
             self.persisted();
             ready.into_iter().rev().for_each(|nth| self.taken(nth));
