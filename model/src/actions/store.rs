@@ -107,6 +107,11 @@ pub enum StoreAction {
         /// The events.
         events: Vec<Delivery>,
     },
+    /// Watches that an earlier step had no room for were looked after.
+    Resumed {
+        /// How many.
+        watches: u64,
+    },
     /// A watch was told how far it is.
     Progressed {
         /// Which.

@@ -252,7 +252,12 @@ impl<V: Value> Turn<'_, V> {
 
     /// Sends what one step could not.
     pub(super) fn send_rest(&mut self) {
-        for id in std::mem::take(&mut self.state.watches.rest) {
+        let rest = std::mem::take(&mut self.state.watches.rest);
+        if !rest.is_empty() {
+            let watches = rest.len() as u64;
+            self.actions.push(StoreAction::Resumed { watches });
+        }
+        for id in rest {
             self.pump(id);
         }
     }
