@@ -1,1 +1,9 @@
-//! The controllers' shell.
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod effects;
+mod host;
+mod run;
+
+pub use config::Config;
+pub use run::run;

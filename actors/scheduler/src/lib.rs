@@ -1,1 +1,8 @@
-//! The scheduler's shell.
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod effects;
+mod run;
+
+pub use config::Config;
+pub use run::run;

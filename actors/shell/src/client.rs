@@ -210,7 +210,8 @@ impl ApiClient {
         }
     }
 
-    async fn call(
+    /// Any request, for machines that make them whole: the revision of the answer and its objects.
+    pub async fn call(
         &self,
         request: &ApiRequest,
         body: Bytes,

@@ -24,6 +24,8 @@ pub enum Input<R: Reconcile> {
     Seen(GroupResource, Delivery<R::Seen>),
     /// A request was answered: the key it was for, its place in the batch, what became of it.
     Answered(ObjectKey, u32, Answer),
+    /// Go on with the keys that a step left over.
+    More,
     /// A key's wait is over.
     Due(ObjectKey),
     /// A key has waited for five minutes to see what it caused.

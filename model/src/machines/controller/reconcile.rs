@@ -61,11 +61,17 @@ pub trait Reconcile: Clone + Debug + Eq + Hash {
     /// What it remembers of one round of work on a key, from one batch of answers to the next.
     type Session: Clone + Debug + Default + Eq + Hash;
 
+    /// Its name: of its machine in traces, and of who speaks in its events.
+    const NAME: &'static str;
+
     /// The resources it looks at. It works on nothing before each has been listed once.
     fn resources(&self) -> Vec<GroupResource>;
 
     /// Parses what it reads of an object. One that does not parse is treated as absent.
     fn read(&self, object: &Object) -> Result<Self::Seen, serde_json::Error>;
+
+    /// What stands for an object of a resource whose last state does not parse.
+    fn absent(&self, resource: &GroupResource) -> Self::Seen;
 
     /// Takes a change into the view, and tells which keys it wakes.
     fn observe(

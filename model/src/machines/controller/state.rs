@@ -71,6 +71,8 @@ pub enum Timer {
     Backoff(ObjectKey),
     /// Because the controller asked for it.
     Later(ObjectKey),
+    /// Before the keys that a step left over are gone on with: at once.
+    More,
     /// For what was caused to be seen.
     Expectations(ObjectKey),
 }

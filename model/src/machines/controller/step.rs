@@ -11,6 +11,9 @@ use crate::machines::reflector::Delivery;
 use crate::machines::workqueue::{Added, Queue};
 use crate::objects::key::{GroupResource, ObjectKey};
 
+/// How many rounds a step begins: most end at once, and a step does a bounded amount of work.
+const ROUNDS_MAX: usize = 256;
+
 impl<R: Reconcile> Machine for Controller<R> {
     type Durable = ();
     type State = State<R>;
@@ -49,6 +52,7 @@ impl<R: Reconcile> Machine for Controller<R> {
                 }
                 self.answered(state, now, key, index, answer, &mut actions, out);
             }
+            Input::More => {}
             Input::Due(key) => match state.queue.add(key) {
                 Added::Already => return Step::Nothing,
                 Added::Queued | Added::Marked => {}
@@ -70,6 +74,7 @@ impl<R: Reconcile> Machine for Controller<R> {
         match timer {
             Timer::Backoff(key) | Timer::Later(key) => Input::Due(key),
             Timer::Expectations(key) => Input::Expired(key),
+            Timer::More => Input::More,
         }
     }
 }
@@ -161,7 +166,13 @@ impl<R: Reconcile> Controller<R> {
         if state.queue.waiting() == 0 || !self.listed(state) {
             return;
         }
+        let mut begun = 0;
         while state.queue.working() < self.workers {
+            if begun == ROUNDS_MAX {
+                out.timer(Timer::More, 0);
+                break;
+            }
+            begun += 1;
             let Some(key) = state.queue.take() else { break };
             actions.push(ControllerAction::Began(key.clone()));
             let round = Round {

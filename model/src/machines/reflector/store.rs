@@ -7,7 +7,7 @@ use crate::machines::reflector::output::Delivery;
 use crate::objects::key::{GroupResource, ObjectKey};
 
 /// One difference that a delivery made to a copy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Delta<V> {
     /// The object was not there.
     Added(ObjectKey, V),

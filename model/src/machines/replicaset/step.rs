@@ -24,6 +24,8 @@ impl Reconcile for ReplicaSets {
     type View = View;
     type Session = Session;
 
+    const NAME: &'static str = "replicaset";
+
     fn resources(&self) -> Vec<GroupResource> {
         vec![kinds::pods(), kinds::replicasets()]
     }
@@ -33,6 +35,14 @@ impl Reconcile for ReplicaSets {
             Ok(Seen::Pod(object.view()?))
         } else {
             Ok(Seen::ReplicaSet(object.view()?))
+        }
+    }
+
+    fn absent(&self, resource: &GroupResource) -> Seen {
+        if *resource == kinds::pods() {
+            Seen::Pod(Box::default())
+        } else {
+            Seen::ReplicaSet(Box::default())
         }
     }
 

@@ -42,6 +42,7 @@ pub(super) fn place(
     let assumed = Assumed {
         uid: uid.clone(),
         node: node.clone(),
+        demand: pod.demand.clone(),
         progress,
     };
     state.assumed.insert(key.clone(), assumed);
@@ -268,10 +269,10 @@ fn forget(
     actions: &mut Vec<SchedulerAction>,
     out: &mut Out<Scheduler>,
 ) {
-    let (Some(assumed), Some(pod)) = (state.assumed.remove(key), state.pods.get(key)) else {
+    let Some(assumed) = state.assumed.remove(key) else {
         return;
     };
-    state.cache.free(&assumed.node, key, &pod.demand);
+    state.cache.free(&assumed.node, key, &assumed.demand);
     let wait = state.queue.back_off(key);
     out.timer(Timer::Backoff(key.clone()), wait);
     let (uid, node) = (assumed.uid, assumed.node.clone());

@@ -31,6 +31,8 @@ pub enum Input {
     Stale(ObjectKey),
     /// A binding without an answer is due to be asked for again.
     Rebind(ObjectKey),
+    /// Go on with what a step left over.
+    More,
     /// Nothing was seen of a binding that nobody knows about.
     Expired(ObjectKey),
 }

@@ -65,9 +65,14 @@ fn updated(
     out: &mut Out<Scheduler>,
 ) {
     // What an assumed pod asks for counts as it is by now.
-    if let Some(assumed) = state.assumed.get(&key).filter(|_| old.demand != new.demand) {
-        state.cache.free(&assumed.node, &key, &old.demand);
+    if let Some(assumed) = state
+        .assumed
+        .get_mut(&key)
+        .filter(|it| it.demand != new.demand)
+    {
+        state.cache.free(&assumed.node, &key, &assumed.demand);
         state.cache.take(&assumed.node, &key, &new.demand);
+        assumed.demand = new.demand.clone();
     }
     match (holds_room(old), holds_room(&new)) {
         (false, true) => confirm(state, &key, &new, actions, out),
@@ -132,7 +137,7 @@ fn drop_waiting(
     out: &mut Out<Scheduler>,
 ) {
     let waited = state.queue.place(key).is_some();
-    let freed = release(state, key, pod, out);
+    let freed = release(state, key, out);
     if waited {
         state.queue.remove(key);
         out.cancel(Timer::Backoff(key.clone()));
@@ -154,7 +159,6 @@ fn drop_waiting(
 pub(super) fn release(
     state: &mut State,
     key: &ObjectKey,
-    pod: &PodView,
     out: &mut Out<Scheduler>,
 ) -> Option<String> {
     let assumed = state.assumed.remove(key)?;
@@ -164,7 +168,7 @@ pub(super) fn release(
     }
     out.cancel(Timer::Rebind(key.clone()));
     out.cancel(Timer::Assumed(key.clone()));
-    state.cache.free(&assumed.node, key, &pod.demand);
+    state.cache.free(&assumed.node, key, &assumed.demand);
     Some(assumed.node)
 }
 
@@ -186,7 +190,7 @@ fn confirm(
     if state.assumed.get(key).is_some_and(placed) {
         binding::bound(key, &pod.uid, &pod.node, actions, out);
     }
-    let freed = release(state, key, pod, out);
+    let freed = release(state, key, out);
     state.cache.take(&pod.node, key, &pod.demand);
     let (uid, node) = (pod.uid.clone(), pod.node.clone());
     actions.push(SchedulerAction::Confirmed {

@@ -1,11 +1,11 @@
 //! What the scheduler knows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use crate::machines::reflector::Store;
+use crate::machines::reflector::{Delta, Store};
 use crate::machines::scheduler::cache::Cache;
 use crate::machines::scheduler::queue::Queue;
-use crate::machines::scheduler::view::{NodeView, PodView};
+use crate::machines::scheduler::view::{Demand, NodeView, PodView};
 use crate::objects::key::ObjectKey;
 
 /// The machine.
@@ -52,6 +52,8 @@ pub struct Assumed {
     pub uid: String,
     /// The node.
     pub node: String,
+    /// What is taken there for it.
+    pub demand: Demand,
     /// How far its binding is.
     pub progress: Progress,
 }
@@ -70,6 +72,15 @@ pub struct State {
     /// Pods that are being bound.
     pub assumed: BTreeMap<ObjectKey, Assumed>,
     pub(super) binding: usize,
+    /// Differences that are not taken in yet: a step does a bounded amount of work.
+    pub(super) backlog: VecDeque<Difference>,
+}
+
+/// A difference of one of the two resources.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Difference {
+    Pod(Delta<PodView>),
+    Node(Delta<NodeView>),
 }
 
 /// The waits of a pod.
@@ -81,6 +92,8 @@ pub enum Timer {
     Stale(ObjectKey),
     /// Before a binding is asked for again.
     Rebind(ObjectKey),
+    /// Before what a step left over is gone on with: at once.
+    More,
     /// Before the room of a binding that nobody knows about is given back.
     Assumed(ObjectKey),
 }

@@ -4,8 +4,14 @@ use crate::actions::scheduler::SchedulerAction;
 use crate::machine::{Machine, Now, Out, Step};
 use crate::machines::scheduler::input::Input;
 use crate::machines::scheduler::output::Output;
-use crate::machines::scheduler::state::{Scheduler, State, Timer};
+use crate::machines::scheduler::state::{Difference, Scheduler, State, Timer};
 use crate::machines::scheduler::{binding, nodes, pods};
+
+/// How many differences a step takes in: a first list may hold any number of pods.
+const DIFFERENCES_MAX: usize = 1024;
+
+/// How many pods a step tries.
+const DECISIONS_MAX: usize = 256;
 
 impl Machine for Scheduler {
     type Durable = ();
@@ -31,16 +37,15 @@ impl Machine for Scheduler {
         match input {
             // Step 4: the API server tells of pods without a node, and of those that come and go on nodes.
             Input::Pods(delivery) => {
-                for delta in state.pods.take(delivery) {
-                    pods::changed(state, delta, &mut actions, out);
-                }
+                let deltas = state.pods.take(delivery).into_iter().map(Difference::Pod);
+                state.backlog.extend(deltas);
             }
             // SC2: the cache of nodes.
             Input::Nodes(delivery) => {
-                for delta in state.nodes.take(delivery) {
-                    nodes::changed(state, delta, &mut actions);
-                }
+                let deltas = state.nodes.take(delivery).into_iter().map(Difference::Node);
+                state.backlog.extend(deltas);
             }
+            Input::More => {}
             Input::Bound(key, uid, answer) => {
                 if !binding::answered(self, state, &key, uid, answer, &mut actions, out) {
                     return Step::Nothing;
@@ -70,6 +75,7 @@ impl Machine for Scheduler {
                 actions.push(SchedulerAction::Woken { pod: key });
             }
         }
+        take_in(state, &mut actions, out);
         self.decide(state, now, &mut actions, out);
         Step::Moved(actions)
     }
@@ -80,8 +86,21 @@ impl Machine for Scheduler {
             Timer::Stale(key) => Input::Stale(key),
             Timer::Rebind(key) => Input::Rebind(key),
             Timer::Assumed(key) => Input::Expired(key),
+            Timer::More => Input::More,
         }
     }
+}
+
+/// Takes in what has changed, as much as one step may.
+fn take_in(state: &mut State, actions: &mut Vec<SchedulerAction>, out: &mut Out<Scheduler>) {
+    for _ in 0..DIFFERENCES_MAX {
+        match state.backlog.pop_front() {
+            Some(Difference::Pod(delta)) => pods::changed(state, delta, actions, out),
+            Some(Difference::Node(delta)) => nodes::changed(state, delta, actions),
+            None => return,
+        }
+    }
+    out.timer(Timer::More, 0);
 }
 
 impl Scheduler {
@@ -94,12 +113,18 @@ impl Scheduler {
         actions: &mut Vec<SchedulerAction>,
         out: &mut Out<Self>,
     ) {
-        if !state.pods.synced() || !state.nodes.synced() {
+        if !state.pods.synced() || !state.nodes.synced() || !state.backlog.is_empty() {
             return;
         }
+        let mut tried = 0;
         while state.binding < self.bindings_max {
+            if tried == DECISIONS_MAX {
+                out.timer(Timer::More, 0);
+                break;
+            }
             let Some(key) = state.queue.take() else { break };
             binding::place(state, key, now, actions, out);
+            tried += 1;
         }
     }
 }

@@ -1,0 +1,84 @@
+//! What a controller's machine asks for, carried out.
+
+use std::rc::Rc;
+
+use model::machines::controller::{
+    Answer, Ask, Controller, Event, EventType, Input, Output, Reconcile,
+};
+use model::objects::kinds;
+use shell::{ApiClient, CallError, Effects, EventRecorder, Handle, ObjectReference};
+use tokio::sync::Semaphore;
+
+/// Asks the API server, and records events.
+#[derive(Clone)]
+pub(crate) struct ControllerEffects {
+    client: ApiClient,
+    recorder: EventRecorder,
+    /// Bounds the requests under way, of all controllers together.
+    requests: Rc<Semaphore>,
+}
+
+impl ControllerEffects {
+    /// Over a client, with so many requests at once.
+    pub(crate) fn new(client: ApiClient, recorder: EventRecorder, requests_max: usize) -> Self {
+        let requests = Rc::new(Semaphore::new(requests_max));
+        ControllerEffects {
+            client,
+            recorder,
+            requests,
+        }
+    }
+
+    fn record(&self, event: Event) {
+        let Some(kind) = kinds::find(&event.about.resource) else {
+            return;
+        };
+        let about = ObjectReference {
+            api_version: kind.api_version(),
+            kind: kind.kind.to_owned(),
+            namespace: event.about.namespace,
+            name: event.about.name,
+            uid: event.uid,
+            field_path: String::new(),
+        };
+        let warning = event.kind == EventType::Warning;
+        self.recorder
+            .record(&about, warning, event.reason, &event.message);
+    }
+}
+
+impl<R> Effects<Controller<R>> for ControllerEffects
+where
+    R: Reconcile<Seen: Send + 'static, View: Unpin + 'static, Session: Unpin + 'static>
+        + Unpin
+        + 'static,
+{
+    fn perform(&mut self, output: Output, handle: &Handle<Controller<R>>) {
+        match output {
+            Output::Ask(key, index, ask) => {
+                let (effects, handle) = (self.clone(), handle.clone());
+                tokio::task::spawn_local(async move {
+                    let client = effects.client.caused_by(handle.cause());
+                    let answer = match effects.requests.acquire().await {
+                        Ok(_permit) => answer(&client, ask).await,
+                        Err(_) => Answer::Lost,
+                    };
+                    // A machine that has stopped needs no answer.
+                    let _ = handle.send(Input::Answered(key, index, answer)).await;
+                });
+            }
+            Output::Record(event) => self.record(event),
+        }
+    }
+}
+
+async fn answer(client: &ApiClient, ask: Ask) -> Answer {
+    match client.call(&ask.request, ask.body).await {
+        Ok((revision, objects)) => Answer::Done(revision, objects),
+        Err(CallError::Refused(status)) => Answer::Failed(status),
+        Err(error) => {
+            tracing::warn!(%error, resource = %ask.request.resource, name = ask.request.name, "a request was not answered");
+            Answer::Lost
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Controllers of different kinds under one roof: each is given the changes of the resources it looks at.
+
+use std::pin::Pin;
+
+use model::machines::controller::{Controller, Input, Reconcile};
+use model::machines::reflector::Delivery;
+use model::objects::bytes::Bytes;
+use model::objects::key::GroupResource;
+use shell::{Component, Environment, Handle, Start, Stopped, TraceWriter};
+use transport::MessageId;
+
+use crate::effects::ControllerEffects;
+
+/// A future on this thread.
+type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// A controller that runs.
+pub(crate) trait Hosted {
+    /// Whether it looks at a resource.
+    fn follows(&self, resource: &GroupResource) -> bool;
+
+    /// Gives it a change; returns when it has taken it in.
+    fn deliver<'a>(
+        &'a self,
+        resource: &'a GroupResource,
+        delivery: &'a Delivery<Bytes>,
+        cause: Option<MessageId>,
+    ) -> Local<'a, ()>;
+
+    /// Waits until it ends, which it does only when something is wrong.
+    fn stopped(&self) -> Local<'_, Stopped>;
+}
+
+/// A controller with the handle to its machine.
+struct Host<R: Reconcile>
+where
+    R: Reconcile<Seen: Send + 'static, View: Unpin + 'static, Session: Unpin + 'static>
+        + Unpin
+        + 'static,
+{
+    reconcile: R,
+    resources: Vec<GroupResource>,
+    handle: Handle<Controller<R>>,
+}
+
+/// Starts a controller.
+pub(crate) fn start<R>(
+    reconcile: R,
+    effects: ControllerEffects,
+    trace: Option<TraceWriter>,
+    environment: Environment,
+) -> Box<dyn Hosted>
+where
+    R: Reconcile<Seen: Send + 'static, View: Unpin + 'static, Session: Unpin + 'static>
+        + Unpin
+        + 'static,
+{
+    let handle = Component::start(Start {
+        machine: Controller::new(reconcile.clone()),
+        durable: None,
+        effects,
+        trace,
+        environment,
+    });
+    let resources = reconcile.resources();
+    Box::new(Host {
+        reconcile,
+        resources,
+        handle,
+    })
+}
+
+impl<R> Hosted for Host<R>
+where
+    R: Reconcile<Seen: Send + 'static, View: Unpin + 'static, Session: Unpin + 'static>
+        + Unpin
+        + 'static,
+{
+    fn follows(&self, resource: &GroupResource) -> bool {
+        self.resources.contains(resource)
+    }
+
+    fn deliver<'a>(
+        &'a self,
+        resource: &'a GroupResource,
+        delivery: &'a Delivery<Bytes>,
+        cause: Option<MessageId>,
+    ) -> Local<'a, ()> {
+        Box::pin(async move {
+            let seen = delivery.view(
+                |object| self.reconcile.read(object),
+                || self.reconcile.absent(resource),
+                |key, error| {
+                    tracing::error!(%key, %error, controller = R::NAME, "an object cannot be read and is treated as absent");
+                },
+            );
+            let handle = match cause {
+                Some(cause) => self.handle.caused_by(cause),
+                None => self.handle.clone(),
+            };
+            // A machine that has stopped is noticed by whoever waits for that.
+            let _ = handle.send(Input::Seen(resource.clone(), seen)).await;
+        })
+    }
+
+    fn stopped(&self) -> Local<'_, Stopped> {
+        Box::pin(self.handle.stopped())
+    }
+}

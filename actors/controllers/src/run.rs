@@ -1,0 +1,189 @@
+//! The controllers from their start to their end.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::path::Path;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use anyhow::Context;
+use model::machines::controller::Reconcile;
+use model::machines::replicaset::ReplicaSets;
+use model::messages::api::Selection;
+use model::objects::key::GroupResource;
+use model::trace::Header;
+use shell::{ApiClient, Environment, EventRecorder, Shutdown, Subject, TraceWriter, inform};
+use tokio::sync::watch;
+use transport::{Backoff, Endpoint, Identity, Limits, Link};
+
+use crate::Config;
+use crate::effects::ControllerEffects;
+use crate::host::{Hosted, start};
+
+/// The component's name, in traces.
+const NAME: &str = "controllers";
+
+/// How many requests of all controllers together may be under way at once.
+const REQUESTS_MAX: usize = 128;
+
+/// Runs every controller until asked to end. `ready` is called when all they look at has been listed once.
+///
+/// # Errors
+/// What kept them from starting or ended them: the port, the credentials, the trace. An API server that is away
+/// is no error: it is waited for.
+pub async fn run(
+    config: Config,
+    environment: Environment,
+    shutdown: Shutdown,
+    ready: impl FnOnce(),
+) -> anyhow::Result<()> {
+    let endpoint = Endpoint::bind(transport::Config {
+        address: config.address,
+        credentials: config.credentials.clone(),
+        limits: Limits::default(),
+        environment: environment.transport.clone(),
+        origin: None,
+    })
+    .with_context(|| format!("the controllers cannot open {}", config.address))?;
+    let link = Link::new(
+        endpoint.clone(),
+        config.apiserver,
+        Identity::apiserver(),
+        Backoff::default(),
+    );
+    let client = ApiClient::new(link.clone());
+    let ended = serve(&config, environment, shutdown, client, ready).await;
+    link.close("the controllers end");
+    endpoint.close("the controllers end").await;
+    ended
+}
+
+async fn serve(
+    config: &Config,
+    environment: Environment,
+    shutdown: Shutdown,
+    client: ApiClient,
+    ready: impl FnOnce(),
+) -> anyhow::Result<()> {
+    let hosted = Rc::new(hosts(config, &environment, &client)?);
+    let resources: BTreeSet<GroupResource> = every_resource();
+    let (listed, mut lists) = watch::channel(0_usize);
+    let mut informers = Vec::new();
+    for resource in &resources {
+        let component = format!("{NAME}.{}", resource.resource);
+        let trace = trace(config, &component, "reflector")?;
+        let follower = follow(
+            hosted.clone(),
+            client.clone(),
+            environment.clone(),
+            resource.clone(),
+            trace,
+            listed.clone(),
+        );
+        informers.push(tokio::task::spawn_local(follower));
+    }
+    let all_listed = async {
+        // The sender lives as long as this function.
+        let _ = lists.wait_for(|count| *count == resources.len()).await;
+        ready();
+        std::future::pending::<()>().await;
+    };
+    let ended = tokio::select! {
+        biased;
+        why = shutdown.requested() => {
+            tracing::info!(?why, "the controllers end");
+            Ok(())
+        }
+        why = first(hosted.iter().map(|host| host.stopped()).collect()) => Err(why.into()),
+        ended = first(informers.iter_mut().map(|task| Box::pin(task) as Pin<Box<_>>).collect()) => match ended {
+            Ok(ended) => ended,
+            Err(error) => Err(error).context("an informer broke"),
+        },
+        () = all_listed => Ok(()),
+    };
+    for informer in informers {
+        informer.abort();
+    }
+    ended
+}
+
+/// Starts every controller.
+fn hosts(
+    config: &Config,
+    environment: &Environment,
+    client: &ApiClient,
+) -> anyhow::Result<Vec<Box<dyn Hosted>>> {
+    let effects = |name: &str| {
+        let recorder = EventRecorder::start(client.clone(), environment.clone(), name, "");
+        ControllerEffects::new(client.clone(), recorder, REQUESTS_MAX)
+    };
+    Ok(vec![start(
+        ReplicaSets,
+        effects("replicaset-controller"),
+        trace(config, NAME, ReplicaSets::NAME)?,
+        environment.clone(),
+    )])
+}
+
+/// The resources that some controller looks at.
+fn every_resource() -> BTreeSet<GroupResource> {
+    ReplicaSets.resources().into_iter().collect()
+}
+
+/// Follows a resource and gives its changes to every controller that looks at it.
+async fn follow(
+    hosted: Rc<Vec<Box<dyn Hosted>>>,
+    client: ApiClient,
+    environment: Environment,
+    resource: GroupResource,
+    trace: Option<TraceWriter>,
+    listed: watch::Sender<usize>,
+) -> anyhow::Result<()> {
+    let subject = Subject {
+        resource: resource.clone(),
+        namespace: String::new(),
+        selection: Selection::default(),
+    };
+    let fresh = Cell::new(true);
+    inform(
+        &client,
+        &subject,
+        &environment,
+        trace,
+        async |delivery, cause| {
+            for host in hosted.iter().filter(|host| host.follows(&resource)) {
+                host.deliver(&resource, &delivery, cause).await;
+            }
+            if fresh.replace(false) {
+                listed.send_modify(|count| *count += 1);
+            }
+        },
+    )
+    .await?;
+    Ok(())
+}
+
+/// The result of whichever ends first, in their order.
+async fn first<T>(mut futures: Vec<Pin<Box<dyn Future<Output = T> + '_>>>) -> T {
+    poll_fn(|context| {
+        for future in &mut futures {
+            if let Poll::Ready(result) = future.as_mut().poll(context) {
+                return Poll::Ready(result);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+fn trace(config: &Config, component: &str, machine: &str) -> anyhow::Result<Option<TraceWriter>> {
+    let header = Header {
+        machine: machine.to_owned(),
+        component: component.to_owned(),
+        incarnation: config.incarnation,
+    };
+    let create = |directory: &Path| TraceWriter::create(directory, &header);
+    Ok(config.trace.as_deref().map(create).transpose()?)
+}
