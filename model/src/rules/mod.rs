@@ -2,6 +2,7 @@
 
 pub mod names;
 pub mod object_meta;
+pub mod patch;
 pub mod quantity;
 pub mod resource_version;
 pub mod resources;
