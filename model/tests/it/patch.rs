@@ -16,14 +16,16 @@ impl Player for Patches {
         let mut lines = command.lines();
         let verb = lines.next().unwrap_or_default();
         let mut json = || -> Result<Value, String> {
-            serde_json::from_str(lines.next().unwrap_or_default()).map_err(|error| error.to_string())
+            serde_json::from_str(lines.next().unwrap_or_default())
+                .map_err(|error| error.to_string())
         };
         let (mut object, change) = (json()?, json()?);
         match verb.split_once(' ') {
             None if verb == "merge" => patch::merge(&mut object, &change),
             Some(("strategic", resource)) => {
                 let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
-                let kind = kinds::find(&GroupResource::new(group, resource)).ok_or("no such resource")?;
+                let kind =
+                    kinds::find(&GroupResource::new(group, resource)).ok_or("no such resource")?;
                 patch::strategic_merge(&patch::definition(kind), &mut object, &change)
                     .map_err(|error| error.to_string())?;
             }
@@ -44,7 +46,12 @@ fn cases() {
 fn the_table_is_one_of_fields() {
     let mut seen = std::collections::BTreeSet::new();
     for row in patch::TABLE {
-        assert!(seen.insert((row.owner, row.name)), "{} {} twice", row.owner, row.name);
+        assert!(
+            seen.insert((row.owner, row.name)),
+            "{} {} twice",
+            row.owner,
+            row.name
+        );
         assert_eq!(patch::field(row.owner, row.name), Some(row));
     }
     for kind in kinds::KINDS {
@@ -73,7 +80,8 @@ fn json_value() -> impl Strategy<Value = Value> {
 }
 
 fn containers() -> impl Strategy<Value = Vec<Value>> {
-    let one = ("[a-e]", 0..3i64).prop_map(|(name, n)| json!({"name": name, "image": n.to_string()}));
+    let one =
+        ("[a-e]", 0..3i64).prop_map(|(name, n)| json!({"name": name, "image": n.to_string()}));
     prop::collection::vec(one, 0..5).prop_map(|mut all| {
         let mut seen = std::collections::BTreeSet::new();
         all.retain(|one| seen.insert(one["name"].to_string()));

@@ -17,15 +17,23 @@ impl Player for Selectors {
         let mut lines = command.lines();
         let first = lines.next().unwrap_or_default();
         let (verb, text) = first.split_once(' ').unwrap_or((first, ""));
-        let (shown, matches): (String, Box<dyn Fn(&BTreeMap<String, String>) -> bool>) = match verb {
+        let (shown, matches): (String, Box<dyn Fn(&BTreeMap<String, String>) -> bool>) = match verb
+        {
             "labels" => {
                 let selector = Selector::parse(text).map_err(|error| error.to_string())?;
-                (selector.to_string(), Box::new(move |labels| selector.matches(labels)))
+                (
+                    selector.to_string(),
+                    Box::new(move |labels| selector.matches(labels)),
+                )
             }
             "object" => {
-                let view: LabelSelector = serde_json::from_str(text).map_err(|error| error.to_string())?;
+                let view: LabelSelector =
+                    serde_json::from_str(text).map_err(|error| error.to_string())?;
                 let selector = view.selector().map_err(|error| error.to_string())?;
-                (selector.to_string(), Box::new(move |labels| selector.matches(labels)))
+                (
+                    selector.to_string(),
+                    Box::new(move |labels| selector.matches(labels)),
+                )
             }
             "fields" => {
                 let selector = FieldSelector::parse(text).map_err(|error| error.to_string())?;
@@ -61,7 +69,11 @@ fn faults(text: &str) -> String {
     ];
     let lines = rules.iter().map(|(rule, check)| {
         let faults = check(text);
-        let said = if faults.is_empty() { "good".to_owned() } else { faults.join("; ") };
+        let said = if faults.is_empty() {
+            "good".to_owned()
+        } else {
+            faults.join("; ")
+        };
         format!("{rule}: {said}")
     });
     lines.collect::<Vec<_>>().join("\n")

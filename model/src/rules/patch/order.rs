@@ -46,7 +46,11 @@ pub(super) fn arrange(
             (Some(other), Some(asked)) => other < asked,
             _ => false,
         };
-        let next = if stood_first { others.next() } else { asked.next() };
+        let next = if stood_first {
+            others.next()
+        } else {
+            asked.next()
+        };
         arranged.extend(next);
     }
     arranged.extend(asked);

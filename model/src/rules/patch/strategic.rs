@@ -50,7 +50,11 @@ pub enum PatchError {
 ///
 /// # Errors
 /// A [`PatchError`]; all of them are faults of the patch.
-pub fn strategic_merge(definition: &str, target: &mut Value, patch: &Value) -> Result<(), PatchError> {
+pub fn strategic_merge(
+    definition: &str,
+    target: &mut Value,
+    patch: &Value,
+) -> Result<(), PatchError> {
     let (Value::Object(target), Value::Object(patch)) = (target, patch) else {
         return Err(PatchError::NotAnObject);
     };
@@ -94,7 +98,12 @@ fn merge_object(
         {
             let order = order.as_array().ok_or(PatchError::SetElementOrder)?;
             let before = elements.clone();
-            *elements = arrange(std::mem::take(elements), order, &before, identity(definition, list));
+            *elements = arrange(
+                std::mem::take(elements),
+                order,
+                &before,
+                identity(definition, list),
+            );
         }
     }
     Ok(())
@@ -149,11 +158,17 @@ fn merge_list(
             }
         }
         check_order(order, patch, Identity::Itself)?;
-        return Ok(arrange(merged, order.unwrap_or(patch), &before, Identity::Itself));
+        return Ok(arrange(
+            merged,
+            order.unwrap_or(patch),
+            &before,
+            Identity::Itself,
+        ));
     };
     let identity = Identity::Key(key);
-    let (changes, directives): (Vec<&Value>, Vec<&Value>) =
-        patch.iter().partition(|element| element.get(PATCH).is_none());
+    let (changes, directives): (Vec<&Value>, Vec<&Value>) = patch
+        .iter()
+        .partition(|element| element.get(PATCH).is_none());
     let mut merged = before.clone();
     let mut replace = false;
     let mut named: Vec<Value> = Vec::new();
@@ -173,7 +188,10 @@ fn merge_list(
     }
     for element in changes {
         keyed(element, key)?;
-        match identity.position(&merged, element).map(|at| &mut merged[at]) {
+        match identity
+            .position(&merged, element)
+            .map(|at| &mut merged[at])
+        {
             Some(Value::Object(present)) => {
                 let change = element.as_object().ok_or(PatchError::NotAnObject)?;
                 merge_object(definition, present, change)?;
@@ -195,7 +213,9 @@ fn check_order(
     let Some(order) = order else {
         return Ok(());
     };
-    let all = named.iter().all(|one| identity.position(order, one).is_some());
+    let all = named
+        .iter()
+        .all(|one| identity.position(order, one).is_some());
     all.then_some(()).ok_or(PatchError::SetElementOrder)
 }
 
@@ -215,7 +235,10 @@ fn identity(definition: &str, list: &str) -> Identity<'static> {
 }
 
 /// `$retainKeys`: fields that are not listed go. Whatever the patch sets must be listed.
-fn retain_keys(target: &mut Map<String, Value>, patch: &Map<String, Value>) -> Result<(), PatchError> {
+fn retain_keys(
+    target: &mut Map<String, Value>,
+    patch: &Map<String, Value>,
+) -> Result<(), PatchError> {
     let Some(list) = patch.get(RETAIN_KEYS) else {
         return Ok(());
     };
