@@ -225,21 +225,33 @@ pub(crate) async fn read_frame(
         if let Some(frame) = frame::take(buffer, limits)? {
             return Ok(Some(frame));
         }
-        match stream.read_chunk(CHUNK_BYTES_MAX, true).await? {
-            Some(chunk) => {
-                if buffer.is_empty() && buffer.capacity() > CHUNK_BYTES_MAX {
-                    // The room of a long message is not kept for the short ones after it.
-                    *buffer = BytesMut::new();
-                }
-                buffer.extend_from_slice(&chunk.bytes);
+        if !read_more(stream, buffer, limits).await? {
+            return Ok(None);
+        }
+    }
+}
+
+/// Reads some more bytes of a stream; `false` at its end between two frames.
+async fn read_more(
+    stream: &mut RecvStream,
+    buffer: &mut BytesMut,
+    limits: FrameLimits,
+) -> Result<bool, Unread> {
+    match stream.read_chunk(CHUNK_BYTES_MAX, true).await? {
+        Some(chunk) => {
+            if buffer.is_empty() && buffer.capacity() > CHUNK_BYTES_MAX {
+                // The room of a long message is not kept for the short ones after it.
+                *buffer = BytesMut::new();
             }
-            None if buffer.is_empty() => return Ok(None),
-            None => {
-                let missing = Prefix::read(buffer, limits)?
-                    .map_or(frame::PREFIX_BYTES, |prefix| prefix.frame_bytes())
-                    .saturating_sub(buffer.len());
-                return Err(FrameError::Cut { missing }.into());
-            }
+            buffer.extend_from_slice(&chunk.bytes);
+            Ok(true)
+        }
+        None if buffer.is_empty() => Ok(false),
+        None => {
+            let missing = Prefix::read(buffer, limits)?
+                .map_or(frame::PREFIX_BYTES, |prefix| prefix.frame_bytes())
+                .saturating_sub(buffer.len());
+            Err(FrameError::Cut { missing }.into())
         }
     }
 }
@@ -284,7 +296,10 @@ impl Inner {
         let mut buffer = BytesMut::new();
         let limits = FrameLimits::inline(&self.limits);
         while let Some(frame) = read_frame(&mut stream, &mut buffer, limits).await? {
-            self.request(frame, "requests").await?;
+            let room = self
+                .request_room(frame.kind, frame.wire_bytes(), "requests")
+                .await?;
+            self.arrived(Arrival::Message { frame, _room: room });
         }
         Ok(())
     }
@@ -308,19 +323,39 @@ impl Inner {
         Ok(())
     }
 
+    /// Reads one long message. A request is read no further than its prefix until there is room for
+    /// all of it; an answer always has the room that its ask took.
     async fn read_long(self: &Arc<Self>, mut stream: RecvStream) -> Result<(), Unread> {
         let mut buffer = BytesMut::new();
         let limits = FrameLimits::own_stream(&self.limits);
-        let Some(frame) = read_frame(&mut stream, &mut buffer, limits).await? else {
-            return Err(FrameError::Cut {
-                missing: frame::PREFIX_BYTES,
+        let prefix = loop {
+            if let Some(prefix) = Prefix::read(&buffer, limits)? {
+                break prefix;
             }
-            .into());
+            if !read_more(&mut stream, &mut buffer, limits).await? {
+                let missing = frame::PREFIX_BYTES;
+                return Err(FrameError::Cut { missing }.into());
+            }
         };
-        match frame.kind {
-            Kind::Answer | Kind::Refusal => Ok(self.take_answer(frame)?),
-            _ => self.request(frame, "one long message").await,
+        let room = match prefix.kind {
+            Kind::Answer | Kind::Refusal => None,
+            kind => Some(
+                self.request_room(kind, prefix.frame_bytes(), "one long message")
+                    .await?,
+            ),
+        };
+        while buffer.len() < prefix.frame_bytes() {
+            read_more(&mut stream, &mut buffer, limits).await?;
         }
+        if buffer.len() > prefix.frame_bytes() {
+            return Err(FrameError::Trailing(buffer.len() - prefix.frame_bytes()).into());
+        }
+        let frame = prefix.into_frame(buffer.freeze());
+        match room {
+            None => self.take_answer(frame)?,
+            Some(room) => self.arrived(Arrival::Message { frame, _room: room }),
+        }
+        Ok(())
     }
 
     fn take_answer(&self, frame: Frame) -> Result<(), FrameError> {
@@ -333,21 +368,24 @@ impl Inner {
         }
     }
 
-    /// Queues an ask or a tell as soon as there is room among what has arrived.
-    async fn request(self: &Arc<Self>, frame: Frame, stream: &'static str) -> Result<(), Unread> {
-        match frame.kind {
+    /// Waits for room for an ask or a tell among what has arrived.
+    async fn request_room(
+        &self,
+        kind: Kind,
+        bytes: usize,
+        stream: &'static str,
+    ) -> Result<OwnedSemaphorePermit, Unread> {
+        match kind {
             Kind::Ask => {
-                if self.unanswered.fetch_add(1, Ordering::Relaxed) >= self.limits.asks_in_flight_max
-                {
+                let others = self.unanswered.fetch_add(1, Ordering::Relaxed);
+                if others >= self.limits.asks_in_flight_max {
                     return Err(Unread::Asks);
                 }
             }
             Kind::Tell => {}
             kind => return Err(FrameError::Misplaced { kind, stream }.into()),
         }
-        let room = self.arrival_room(&frame).await?;
-        self.arrived(Arrival::Message { frame, _room: room });
-        Ok(())
+        Ok(self.arrival_room(bytes).await?)
     }
 
     async fn read_opening(
@@ -356,7 +394,7 @@ impl Inner {
         mut receive: RecvStream,
     ) -> Result<(), Unread> {
         let mut buffer = BytesMut::new();
-        let limits = FrameLimits::own_stream(&self.limits);
+        let limits = FrameLimits::inline(&self.limits);
         let Some(frame) = read_frame(&mut receive, &mut buffer, limits).await? else {
             return Ok(());
         };
@@ -368,7 +406,7 @@ impl Inner {
             .into());
         }
         self.expect_abort(frame.id);
-        let room = self.arrival_room(&frame).await?;
+        let room = self.arrival_room(frame.wire_bytes()).await?;
         self.arrived(Arrival::Stream {
             frame,
             send,
@@ -379,11 +417,8 @@ impl Inner {
         Ok(())
     }
 
-    async fn arrival_room(
-        self: &Arc<Self>,
-        frame: &Frame,
-    ) -> Result<OwnedSemaphorePermit, AcquireError> {
-        let bytes = frame.wire_bytes().min(self.limits.arrived_bytes_max);
+    async fn arrival_room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, AcquireError> {
+        let bytes = bytes.min(self.limits.arrived_bytes_max);
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.arrived_room.clone().acquire_many_owned(bytes).await
     }

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use bincode::Encode;
 use bytes::{Bytes, BytesMut};
-use quinn::VarInt;
+use quinn::{SendStream, VarInt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::arriving::{self, Arrival, Incoming};
 use crate::codec::EncodeError;
@@ -176,7 +177,7 @@ impl Connection {
                 },
             );
         } else {
-            let room = inner.long_room().await?;
+            let (room, stream) = inner.long_room().await?;
             {
                 let mut waiting = inner.waiting();
                 if waiting.closed {
@@ -192,7 +193,7 @@ impl Connection {
                 );
             }
             // The connection's end fails the ask if the write does.
-            drop(inner.write_long(room, head, body));
+            drop(inner.write_long(room, stream, head, body));
         }
         match answered.await {
             Ok(Ok(frame)) => Ok(Reply {
@@ -256,14 +257,13 @@ impl Connection {
                     },
                 })?;
         // A stream counts for QUIC until the peer has ended its direction, too.
-        let (send, receive) =
-            tokio::time::timeout(inner.limits.room_wait_max, inner.quic.open_bi())
-                .await
-                .map_err(|_| Error::Streams {
-                    peer: inner.peer(),
-                    limit: inner.limits.streams_max,
-                })?
-                .map_err(|_| inner.closed_error(Sent::No))?;
+        let (send, receive) = timeout(inner.limits.room_wait_max, inner.quic.open_bi())
+            .await
+            .map_err(|_| Error::Streams {
+                peer: inner.peer(),
+                limit: inner.limits.streams_max,
+            })?
+            .map_err(|_| inner.closed_error(Sent::No))?;
         let mut stream = Stream::new(self.clone(), id, send, receive, BytesMut::new(), Some(slot));
         stream.write(head, body).await?;
         Ok(stream)
@@ -316,10 +316,7 @@ impl Inner {
     pub(crate) async fn keep_alive(self: Arc<Self>) {
         let quiet = self.limits.heartbeat_interval;
         let (mut heard, mut pace) = (0, quiet);
-        while tokio::time::timeout(pace, self.quic.closed())
-            .await
-            .is_err()
-        {
+        while timeout(pace, self.quic.closed()).await.is_err() {
             let hears = self.quic.stats().udp_rx.datagrams;
             if hears == heard {
                 pace = quiet / 5;
@@ -498,20 +495,15 @@ impl Inner {
     }
 
     /// Sends a frame by a lane, or by a stream of its own if it is long.
-    pub(crate) async fn send(
-        self: &Arc<Self>,
-        lane: &Lane,
-        head: BytesMut,
-        body: Bytes,
-    ) -> Result<(), Error> {
+    pub(crate) async fn send(&self, lane: &Lane, head: BytesMut, body: Bytes) -> Result<(), Error> {
         if self.fits_inline(&head, &body) {
             let cost = self.room(lane, &head, &body).await?;
             lane.push(cost, &head, &body)
                 .map(drop)
                 .ok_or_else(|| self.closed_error(Sent::No))
         } else {
-            let room = self.long_room().await?;
-            match self.write_long(room, head, body).await {
+            let (room, stream) = self.long_room().await?;
+            match self.write_long(room, stream, head, body).await {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(_)) | Err(_) => Err(self.closed_error(Sent::Unknown)),
             }
@@ -542,16 +534,23 @@ impl Inner {
             })
     }
 
-    async fn long_room(&self) -> Result<OwnedSemaphorePermit, Error> {
-        take(&self.long, self.limits.room_wait_max)
-            .await
-            .map_err(|no_room| {
-                self.no_room(no_room, |peer, waited| Error::LongMessages {
-                    peer,
-                    limit: self.limits.long_messages_max,
-                    waited,
-                })
+    /// Waits until a long message may be sent, and opens its stream.
+    async fn long_room(&self) -> Result<(OwnedSemaphorePermit, SendStream), Error> {
+        let wait_max = self.limits.room_wait_max;
+        let room = async {
+            let room = take(&self.long, wait_max).await?;
+            match timeout(wait_max, self.quic.open_uni()).await {
+                Ok(stream) => Ok((room, stream.map_err(|_| NoRoom::Closed)?)),
+                Err(_) => Err(NoRoom::Waited),
+            }
+        };
+        room.await.map_err(|no_room| {
+            self.no_room(no_room, |peer, waited| Error::LongMessages {
+                peer,
+                limit: self.limits.long_messages_max,
+                waited,
             })
+        })
     }
 
     fn no_room(&self, no_room: NoRoom, waited: impl FnOnce(Peer, Duration) -> Error) -> Error {
@@ -564,14 +563,13 @@ impl Inner {
     /// Writes a long message on a stream of its own, to its end even if nobody waits for that: a
     /// message cut short by its sender would end the connection.
     fn write_long(
-        self: &Arc<Self>,
+        &self,
         room: OwnedSemaphorePermit,
+        mut stream: SendStream,
         head: BytesMut,
         body: Bytes,
     ) -> JoinHandle<Result<(), quinn::WriteError>> {
-        let inner = self.clone();
         tokio::spawn(async move {
-            let mut stream = inner.quic.open_uni().await?;
             stream.write_all(&[purpose::LONG]).await?;
             stream.write_all_chunks(&mut [head.freeze(), body]).await?;
             // A stream that is already closed has been closed by the connection's end.
@@ -632,7 +630,7 @@ async fn take(
     if let Ok(permit) = semaphore.clone().try_acquire_owned() {
         return Ok(permit);
     }
-    match tokio::time::timeout(wait_max, semaphore.clone().acquire_owned()).await {
+    match timeout(wait_max, semaphore.clone().acquire_owned()).await {
         Ok(permit) => permit.map_err(|_| NoRoom::Closed),
         Err(_) => Err(NoRoom::Waited),
     }

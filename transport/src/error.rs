@@ -99,6 +99,18 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// The message that opens a stream is longer than
+    /// [`inline_bytes_max`](crate::Limits::inline_bytes_max).
+    #[error(
+        "an opening of {length} bytes is longer than inline_bytes_max, {limit}; send the rest as the \
+         stream's next message"
+    )]
+    Opening {
+        /// Its length.
+        length: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// [`asks_in_flight_max`](crate::Limits::asks_in_flight_max) asks wait for answers.
     #[error(
         "{peer} has left {limit} asks (asks_in_flight_max) unanswered for {waited:?}; not sent, ask again when it \

@@ -140,6 +140,9 @@ pub enum FrameError {
     /// An answer to what was not asked, or was answered already.
     #[error("an answer to {0}, which is no ask of this side without an answer")]
     NotAsked(String),
+    /// Bytes after the one message of a stream of its own.
+    #[error("{0} bytes after the one message of its stream")]
+    Trailing(usize),
     /// The stream ended within a frame.
     #[error("the stream ended {missing} bytes before the end of a frame")]
     Cut {

@@ -6,7 +6,21 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use transport::pki::{Authority, Credentials, Validity};
+use transport::sim::{Conditions, Network};
 use transport::{Config, Connection, Endpoint, Environment, Identity, Incoming, Limits, Responder};
+
+/// 2026-01-01 00:00:00 UTC, where simulations begin.
+pub const NOW: u64 = 1_767_225_600;
+
+/// Runs on a paused clock; time passes only while every task waits.
+pub fn simulate<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(test)
+}
 
 pub fn loopback() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()
@@ -23,6 +37,11 @@ pub struct Cluster {
 impl Cluster {
     pub fn new() -> Self {
         Self::in_environment(Environment::system())
+    }
+
+    /// On a network of its own, to be used within [`simulate`].
+    pub fn simulated() -> Self {
+        Self::in_environment(Network::new(1, Conditions::default()).environment(1, NOW))
     }
 
     pub fn in_environment(environment: Environment) -> Self {

@@ -10,23 +10,10 @@ use transport::{
     Backoff, CloseReason, Config, Connection, Endpoint, Identity, Incoming, Limits, Link,
 };
 
-use crate::cluster::Cluster;
-
-/// 2026-01-01 00:00:00 UTC.
-const NOW: u64 = 1_767_225_600;
+use crate::cluster::{Cluster, NOW, simulate};
 
 fn address(host: u8) -> SocketAddr {
     (Ipv4Addr::new(10, 0, 0, host), 7443).into()
-}
-
-/// Runs on a paused clock; time passes only while every task waits.
-fn simulate<T>(test: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(test)
 }
 
 fn endpoint(

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::timeout;
 use transport::{Connection, Error, Incoming, Limits, Stream};
 
-use crate::cluster::{Cluster, next_ask};
+use crate::cluster::{Cluster, next_ask, simulate};
 
 /// A stream between the two, opened by the first.
 async fn stream(opener: &Connection, acceptor: &Connection) -> (Stream, Stream) {
@@ -101,70 +101,74 @@ async fn fill(stream: &mut Stream) -> usize {
     sent
 }
 
-#[tokio::test]
-async fn a_reader_that_does_not_read_stops_its_writer_and_nobody_else() {
-    let (kubelet, apiserver) = Cluster::new().pair().await;
-    let mut stuck = Vec::new();
-    for _ in 0..20 {
-        let (watcher, mut watched) = stream(&kubelet, &apiserver).await;
-        let sent = fill(&mut watched).await;
-        let window = Limits::default().stream_window_bytes as usize;
-        assert!(
-            (window / 2..=window).contains(&sent),
-            "{sent} bytes were taken for a reader that does not read"
-        );
-        stuck.push((watcher, watched));
-    }
-    let (mut watcher, mut watched) = stream(&kubelet, &apiserver).await;
-    watched.send(&1_u8, Bytes::new(), None).await.unwrap();
-    assert!(
-        watcher.recv().await.unwrap().is_some(),
-        "another stream goes on"
-    );
-    let answering = async {
-        next_ask(&apiserver)
-            .await
-            .1
-            .answer(&(), Bytes::new())
-            .await
-            .unwrap()
-    };
-    let (reply, _) = tokio::join!(kubelet.ask(&(), Bytes::new(), None), answering);
-    reply.unwrap();
-
-    let (watcher, mut watched) = stuck.remove(0);
-    drop(watcher);
-    let error = loop {
-        match watched.send(&(), Bytes::from(vec![0; 1_000]), None).await {
-            Ok(_) => {}
-            Err(error) => break error,
+#[test]
+fn a_reader_that_does_not_read_stops_its_writer_and_nobody_else() {
+    simulate(async {
+        let (kubelet, apiserver) = Cluster::simulated().pair().await;
+        let mut stuck = Vec::new();
+        for _ in 0..20 {
+            let (watcher, mut watched) = stream(&kubelet, &apiserver).await;
+            let sent = fill(&mut watched).await;
+            let window = Limits::default().stream_window_bytes as usize;
+            assert!(
+                (window / 2..=window).contains(&sent),
+                "{sent} bytes were taken for a reader that does not read"
+            );
+            stuck.push((watcher, watched));
         }
-    };
-    assert!(
-        error
-            .to_string()
-            .contains("dropped its end without finishing"),
-        "{error}"
-    );
+        let (mut watcher, mut watched) = stream(&kubelet, &apiserver).await;
+        watched.send(&1_u8, Bytes::new(), None).await.unwrap();
+        assert!(
+            watcher.recv().await.unwrap().is_some(),
+            "another stream goes on"
+        );
+        let answering = async {
+            next_ask(&apiserver)
+                .await
+                .1
+                .answer(&(), Bytes::new())
+                .await
+                .unwrap()
+        };
+        let (reply, _) = tokio::join!(kubelet.ask(&(), Bytes::new(), None), answering);
+        reply.unwrap();
+
+        let (watcher, mut watched) = stuck.remove(0);
+        drop(watcher);
+        let error = loop {
+            match watched.send(&(), Bytes::from(vec![0; 1_000]), None).await {
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        assert!(
+            error
+                .to_string()
+                .contains("dropped its end without finishing"),
+            "{error}"
+        );
+    });
 }
 
-#[tokio::test]
-async fn a_stream_that_is_full_is_still_closed_with_its_reason() {
-    let (kubelet, apiserver) = Cluster::new().pair().await;
-    let (mut watcher, mut watched) = stream(&kubelet, &apiserver).await;
-    fill(&mut watched).await;
-    watched.close("a watcher that stays behind is closed");
-    let error = loop {
-        match watcher.recv().await {
-            Ok(Some(_)) => {}
-            Ok(None) => panic!("an abort is no orderly end"),
-            Err(error) => break error,
-        }
-    };
-    let Error::Aborted { reason, .. } = &error else {
-        panic!("{error}")
-    };
-    assert_eq!(reason, "a watcher that stays behind is closed");
+#[test]
+fn a_stream_that_is_full_is_still_closed_with_its_reason() {
+    simulate(async {
+        let (kubelet, apiserver) = Cluster::simulated().pair().await;
+        let (mut watcher, mut watched) = stream(&kubelet, &apiserver).await;
+        fill(&mut watched).await;
+        watched.close("a watcher that stays behind is closed");
+        let error = loop {
+            match watcher.recv().await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("an abort is no orderly end"),
+                Err(error) => break error,
+            }
+        };
+        let Error::Aborted { reason, .. } = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(reason, "a watcher that stays behind is closed");
+    });
 }
 
 #[tokio::test]
