@@ -10,3 +10,4 @@ pub mod supervisor;
 pub mod transaction;
 pub mod watch_cache;
 pub mod workqueue;
+pub mod kubelet;

@@ -9,4 +9,6 @@ pub mod key;
 pub mod kinds;
 pub mod meta;
 pub mod object;
+pub mod pod;
+pub mod pod_volumes;
 pub mod status;

@@ -1,11 +1,13 @@
 //! The rules of Kubernetes as pure functions over objects: quantities, selectors, names, taints, patches.
 
+pub mod backoff;
 pub mod names;
 pub mod object_meta;
 pub mod patch;
 pub mod quantity;
 pub mod resource_version;
 pub mod resources;
+pub mod pod_resources;
 pub mod selector;
 pub mod taints;
 pub mod time;

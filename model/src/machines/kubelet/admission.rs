@@ -1,0 +1,144 @@
+//! Which pods the node takes (kubernetes `pkg/kubelet/lifecycle/predicate.go`).
+
+use crate::actions::kubelet::KubeletAction;
+use crate::machine::Now;
+use crate::machines::kubelet::Kubelet;
+use crate::machines::kubelet::pod::{Pod, Requests};
+use crate::machines::kubelet::state::{Admission, Instance, Record, State};
+use crate::rules::time;
+
+/// What to do with a pod that asks for admission.
+enum Verdict {
+    Admit,
+    /// It would fit if the pods that are gone from the API had ended.
+    Wait,
+    Reject(String, String),
+}
+
+/// Decides on every undecided pod, in the order of creation: the oldest first.
+pub fn decide(kubelet: &Kubelet, state: &mut State, now: Now, actions: &mut Vec<KubeletAction>) {
+    let mut undecided: Vec<(String, String)> = state
+        .pods
+        .iter()
+        .filter(|(_, record)| {
+            record.admission == Admission::Undecided && record.ending(state.stopping).is_none()
+        })
+        .filter_map(|(uid, record)| Some((record.pod.as_ref()?.created.clone(), uid.clone())))
+        .collect();
+    undecided.sort();
+    for (_, uid) in undecided {
+        let Some(pod) = state.pods.get(&uid).and_then(|record| record.pod.clone()) else {
+            continue;
+        };
+        // What runs was admitted before this kubelet started, and is not stopped for a sum.
+        let running = state.pods.get(&uid).is_some_and(Record::may_be_alive);
+        let verdict = if running { Verdict::Admit } else { verdict(kubelet, state, &pod) };
+        let Some(record) = state.pods.get_mut(&uid) else {
+            continue;
+        };
+        match verdict {
+            Verdict::Wait => {}
+            Verdict::Admit => {
+                admit(record, &pod, now);
+                actions.push(KubeletAction::PodAdmitted {
+                    pod: pod.name.clone(),
+                    cpu_milli: pod.requests.cpu_milli,
+                    memory_bytes: pod.requests.memory_bytes,
+                });
+            }
+            Verdict::Reject(reason, message) => {
+                record.start_time = Some(time::seconds(now));
+                record.admission = Admission::Rejected(reason.clone(), message);
+                actions.push(KubeletAction::PodRejected {
+                    pod: pod.name.clone(),
+                    reason,
+                });
+            }
+        }
+    }
+}
+
+/// Sets the pod's requests aside and makes room for its containers' states.
+fn admit(record: &mut Record, pod: &Pod, now: Now) {
+    record.admission = Admission::Admitted;
+    let seen = pod.reported.start_time.clone();
+    record.start_time = Some(seen.unwrap_or_else(|| time::seconds(now)));
+    for container in pod.all() {
+        // An instance that the runtime has lost (the machine was started anew) still counts.
+        let made = pod.reported.restarts.get(&container.name);
+        let made = made.map_or(0, |restarts| restarts.saturating_add(1));
+        record
+            .containers
+            .entry(container.name.clone())
+            .or_insert_with(|| Instance {
+                made,
+                ..Instance::default()
+            });
+    }
+}
+
+fn verdict(kubelet: &Kubelet, state: &State, pod: &Pod) -> Verdict {
+    let config = &kubelet.config;
+    let selected = pod
+        .node_selector
+        .iter()
+        .all(|(key, value)| config.labels.get(key) == Some(value));
+    if !selected {
+        return rejected(
+            "NodeAffinity",
+            "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+        );
+    }
+    let everything = taken(state, pod, true);
+    let staying = taken(state, pod, false);
+    if fault(kubelet, pod, everything).is_none() {
+        return Verdict::Admit;
+    }
+    match fault(kubelet, pod, staying) {
+        None => Verdict::Wait,
+        Some((resource, requested, used, capacity)) => rejected(
+            &format!("OutOf{resource}"),
+            &format!(
+                "Node didn't have enough resource: {resource}, requested: {requested}, used: {used}, capacity: {capacity}"
+            ),
+        ),
+    }
+}
+
+fn rejected(reason: &str, message: &str) -> Verdict {
+    Verdict::Reject(reason.to_owned(), format!("Pod was rejected: {message}"))
+}
+
+/// Pods and requests that are set aside for others; with or without the pods that are gone from the API.
+fn taken(state: &State, pod: &Pod, gone_too: bool) -> (u32, Requests) {
+    state
+        .pods
+        .values()
+        .filter(|record| record.name != pod.name)
+        .filter(|record| match &record.pod {
+            Some(_) => record.holds_resources(),
+            None => gone_too && !record.clean(),
+        })
+        .fold((0, Requests::default()), |(pods, sum), record| {
+            (pods + 1, sum.plus(record.requests))
+        })
+}
+
+/// The first resource of which there is not enough: its name, what is asked for, taken, and there.
+fn fault(
+    kubelet: &Kubelet,
+    pod: &Pod,
+    (pods, taken): (u32, Requests),
+) -> Option<(&'static str, i64, i64, i64)> {
+    let config = &kubelet.config;
+    if pods >= config.max_pods {
+        return Some(("pods", 1, i64::from(pods), i64::from(config.max_pods)));
+    }
+    let amounts = [
+        ("cpu", pod.requests.cpu_milli, taken.cpu_milli, config.allocatable.cpu_milli),
+        ("memory", pod.requests.memory_bytes, taken.memory_bytes, config.allocatable.memory_bytes),
+    ];
+    amounts
+        .into_iter()
+        .find(|(_, asked, used, capacity)| *asked > 0 && asked.saturating_add(*used) > *capacity)
+}

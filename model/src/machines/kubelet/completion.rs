@@ -1,0 +1,471 @@
+//! What became of what was asked for: operations of the runtime, writes to the API server, waits.
+
+use crate::actions::kubelet::KubeletAction;
+use crate::machine::{Now, Out, Step};
+use crate::machines::kubelet::Kubelet;
+use crate::machines::kubelet::input::{ContainerReport, Outcome, ReportedState, Timer, Written};
+use crate::machines::kubelet::life::{how_it_ended, mark_ended, tell, unseen};
+use crate::machines::kubelet::output::Operation;
+use crate::machines::kubelet::state::{
+    Ended, Instance, Life, Record, Removal, Retry, Sandbox, State, Trouble,
+};
+use crate::rules::backoff;
+
+/// First and longest wait before a failed step of a pod is tried again, in milliseconds
+/// (kubernetes `pkg/util/goroutinemap/exponentialbackoff`: 500 ms to 2 min 2 s).
+const STEP_MS: (u64, u64) = (500, 122_000);
+/// First and longest wait before an image is pulled again, in milliseconds (`MaxContainerBackOff`).
+const IMAGE_MS: (u64, u64) = (10_000, 300_000);
+/// First and longest wait before a container that could not be made is tried again, in milliseconds: an absent
+/// config map may come soon.
+const SETUP_MS: (u64, u64) = (1_000, 60_000);
+/// First and longest wait before a failed status write is repeated, in milliseconds.
+const STATUS_MS: (u64, u64) = (200, 10_000);
+/// Exit code of a container whose process could not be started.
+const START_ERROR_CODE: i32 = 128;
+
+/// An operation has ended. The end of one that is not under way (abandoned, or of a former plan) means nothing.
+pub fn done(
+    _kubelet: &Kubelet,
+    state: &mut State,
+    now: Now,
+    uid: &str,
+    operation: Operation,
+    outcome: Outcome,
+    out: &mut Out<Kubelet>,
+) -> Step<KubeletAction> {
+    let stopping = state.stopping;
+    let relisting = state.relisting;
+    let Some(record) = state.pods.get_mut(uid) else {
+        return Step::Nothing;
+    };
+    if !under_way(record, &operation) {
+        return Step::Nothing;
+    }
+    record.operation = None;
+    let mut actions = Vec::new();
+    match (operation, outcome) {
+        (Operation::StartContainer { container, .. }, Outcome::Failed { reason, message }) => {
+            not_started(record, &container, reason, message, now, stopping, out, &mut actions);
+        }
+        (Operation::EnsureImage { container }, Outcome::Failed { reason, message }) => {
+            trouble(record, &container, reason, message, out, &mut actions);
+        }
+        (operation, Outcome::Failed { reason, message }) => {
+            step_failed(record, &operation, reason, message, out, &mut actions);
+        }
+        (operation, outcome) => {
+            record.retry = Retry::default();
+            succeeded(record, operation, outcome, now, stopping, out, &mut actions);
+        }
+    }
+    if record.unsure && !relisting {
+        record.unsure = false;
+        state.relist = true;
+    }
+    Step::Moved(actions)
+}
+
+fn under_way(record: &Record, operation: &Operation) -> bool {
+    match (&record.operation, operation) {
+        // A stop with less grace overtakes one with more; when either ends, nothing is alive.
+        (Some(Operation::StopContainers { .. }), Operation::StopContainers { .. }) => true,
+        (Some(present), ended) => present == ended,
+        (None, _) => false,
+    }
+}
+
+fn succeeded(
+    record: &mut Record,
+    operation: Operation,
+    outcome: Outcome,
+    now: Now,
+    stopping: bool,
+    out: &mut Out<Kubelet>,
+    actions: &mut Vec<KubeletAction>,
+) {
+    let pod = record.name.clone();
+    match (operation, outcome) {
+        (Operation::PrepareVolumes, _) => record.volumes = true,
+        (Operation::CreateSandbox { attempt }, Outcome::Sandbox { id, ips }) => {
+            begin_again(record);
+            record.sandbox = Some(Sandbox {
+                id,
+                attempt,
+                ready: true,
+                ips,
+            });
+            actions.push(KubeletAction::SandboxCreated { pod, attempt });
+        }
+        (Operation::EnsureImage { container }, Outcome::Image { id, pulled }) => {
+            image_present(record, &container, id, pulled, out);
+        }
+        (Operation::StartContainer { container, attempt }, Outcome::Started(report)) => {
+            started(record, &container, report, stopping, out, actions);
+            actions.insert(
+                0,
+                KubeletAction::ContainerStarted {
+                    pod,
+                    container,
+                    attempt,
+                },
+            );
+        }
+        (Operation::StopContainers { .. }, Outcome::Stopped(reports)) => {
+            stopped(record, reports, now, stopping, out, actions);
+            actions.push(KubeletAction::PodStopped { pod });
+        }
+        (Operation::RemoveContainer { id }, _) => {
+            record.garbage.remove(&id);
+            for instance in record.containers.values_mut() {
+                if instance.life == Life::Made(id.clone()) {
+                    instance.life = Life::New;
+                    instance.made = instance.made.saturating_sub(1);
+                }
+            }
+        }
+        (Operation::StopSandbox { id }, _) => {
+            if let Some(sandbox) = record.sandbox.as_mut().filter(|sandbox| sandbox.id == id) {
+                sandbox.ready = false;
+            }
+        }
+        (Operation::RemoveSandbox { id }, _) => {
+            record.stale_sandboxes.remove(&id);
+            if record.sandbox.as_ref().is_some_and(|sandbox| sandbox.id == id) {
+                record.sandbox = None;
+                record.garbage.clear();
+            }
+            actions.push(KubeletAction::SandboxRemoved { pod });
+        }
+        (Operation::RemoveDirectories, _) => {
+            record.directories = false;
+            record.volumes = false;
+        }
+        // The shell answers an operation with the outcome that belongs to it; another one says nothing.
+        _ => {}
+    }
+}
+
+/// In another sandbox init containers run again, and what ended with the former sandbox does not count as started.
+fn begin_again(record: &mut Record) {
+    let names: Vec<(String, bool)> = match &record.pod {
+        Some(pod) => pod
+            .all()
+            .map(|container| (container.name.clone(), pod.is_init(&container.name)))
+            .collect(),
+        None => Vec::new(),
+    };
+    for (name, init) in names {
+        let again = record
+            .containers
+            .get(&name)
+            .and_then(Instance::ended)
+            .is_some_and(|ended| init || record.restarts(&name, ended.exit_code));
+        if let Some(instance) = record.containers.get_mut(&name)
+            && again
+            && let Life::Ended(ended) = std::mem::take(&mut instance.life)
+        {
+            instance.last = Some(ended);
+        }
+    }
+}
+
+fn image_present(
+    record: &mut Record,
+    container: &str,
+    id: String,
+    pulled: bool,
+    out: &mut Out<Kubelet>,
+) {
+    let image = record.pod.as_ref().and_then(|pod| pod.container(container));
+    let image = image.map(|container| container.image.clone()).unwrap_or_default();
+    if let Some(instance) = record.containers.get_mut(container) {
+        instance.image_ready = true;
+        instance.image_id = id;
+        instance.setup_ms = None;
+        instance.trouble = None;
+    }
+    let message = if pulled {
+        format!("Successfully pulled image \"{image}\"")
+    } else {
+        format!("Container image \"{image}\" already present on machine")
+    };
+    tell(record, container, false, "Pulled", &message, out);
+}
+
+fn started(
+    record: &mut Record,
+    container: &str,
+    report: ContainerReport,
+    stopping: bool,
+    out: &mut Out<Kubelet>,
+    actions: &mut Vec<KubeletAction>,
+) {
+    tell(record, container, false, "Created", &format!("Created container: {container}"), out);
+    tell(record, container, false, "Started", &format!("Started container {container}"), out);
+    let Some(instance) = record.containers.get_mut(container) else {
+        return;
+    };
+    instance.setup_ms = None;
+    if !report.image_id.is_empty() {
+        instance.image_id = report.image_id.clone();
+    }
+    // The news of its end may have come before the news of its start.
+    if instance.ended().is_some_and(|ended| ended.id == report.id) {
+        return;
+    }
+    if report.state == ReportedState::Running {
+        instance.life = Life::Running {
+            id: report.id,
+            started: report.started,
+        };
+    } else {
+        let ended = how_it_ended(&report);
+        mark_ended(record, container, ended, stopping, out, actions);
+    }
+}
+
+fn stopped(
+    record: &mut Record,
+    reports: Vec<ContainerReport>,
+    now: Now,
+    stopping: bool,
+    out: &mut Out<Kubelet>,
+    actions: &mut Vec<KubeletAction>,
+) {
+    for report in reports {
+        let alive = record
+            .containers
+            .get(&report.name)
+            .is_some_and(|instance| instance.alive() && instance.id() == Some(report.id.as_str()));
+        if alive {
+            let ended = how_it_ended(&report);
+            mark_ended(record, &report.name, ended, stopping, out, actions);
+        }
+    }
+    let alive: Vec<String> = record
+        .containers
+        .iter()
+        .filter(|(_, instance)| instance.alive())
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in alive {
+        unseen(record, &name, stopping, now, out, actions);
+    }
+}
+
+/// A container could not be made or started. One that was made and did not start counts as ended.
+#[allow(clippy::too_many_arguments)]
+fn not_started(
+    record: &mut Record,
+    container: &str,
+    reason: String,
+    message: String,
+    now: Now,
+    stopping: bool,
+    out: &mut Out<Kubelet>,
+    actions: &mut Vec<KubeletAction>,
+) {
+    if reason == "RunContainerError" {
+        tell(record, container, true, "Failed", &format!("Error: {message}"), out);
+        actions.push(KubeletAction::ContainerFailed {
+            pod: record.name.clone(),
+            container: container.to_owned(),
+            reason,
+        });
+        let ended = Ended {
+            id: String::new(),
+            exit_code: START_ERROR_CODE,
+            reason: "StartError".to_owned(),
+            message,
+            started: now,
+            finished: now,
+        };
+        mark_ended(record, container, ended, stopping, out, actions);
+        return;
+    }
+    if let Some(instance) = record.containers.get_mut(container) {
+        instance.made = instance.made.saturating_sub(1);
+    }
+    trouble(record, container, reason, message, out, actions);
+}
+
+/// A container waits because of its image or its configuration.
+fn trouble(
+    record: &mut Record,
+    container: &str,
+    reason: String,
+    message: String,
+    out: &mut Out<Kubelet>,
+    actions: &mut Vec<KubeletAction>,
+) {
+    let image = matches!(reason.as_str(), "ErrImagePull" | "ErrImageNeverPull");
+    let (first, limit) = if image { IMAGE_MS } else { SETUP_MS };
+    tell(record, container, true, "Failed", &format!("Error: {message}"), out);
+    actions.push(KubeletAction::ContainerFailed {
+        pod: record.name.clone(),
+        container: container.to_owned(),
+        reason: reason.clone(),
+    });
+    let uid = record.name.uid.clone();
+    if let Some(instance) = record.containers.get_mut(container) {
+        let wait = backoff::next(instance.setup_ms, first, limit);
+        instance.setup_ms = Some(wait);
+        instance.waiting = true;
+        instance.trouble = Some(Trouble { reason, message });
+        out.timer(Timer::Container(uid, container.to_owned()), wait);
+    }
+}
+
+/// A step of the pod as a whole failed: the same again, later.
+fn step_failed(
+    record: &mut Record,
+    operation: &Operation,
+    reason: String,
+    message: String,
+    out: &mut Out<Kubelet>,
+    actions: &mut Vec<KubeletAction>,
+) {
+    let text = match operation {
+        Operation::CreateSandbox { .. } => format!("Failed to create pod sandbox: {message}"),
+        Operation::PrepareVolumes => message,
+        _ => format!("error killing pod: {message}"),
+    };
+    tell(record, "", true, &reason, &text, out);
+    actions.push(KubeletAction::StepFailed {
+        pod: record.name.clone(),
+        reason,
+    });
+    let wait = backoff::next(record.retry.after_ms, STEP_MS.0, STEP_MS.1);
+    record.retry = Retry {
+        after_ms: Some(wait),
+        waiting: true,
+    };
+    out.timer(Timer::Pod(record.name.uid.clone()), wait);
+}
+
+/// A status write has ended (step 11 of a pod's path).
+pub fn status_written(
+    state: &mut State,
+    uid: &str,
+    outcome: Written,
+    out: &mut Out<Kubelet>,
+) -> Step<KubeletAction> {
+    let Some(record) = state.pods.get_mut(uid) else {
+        return Step::Nothing;
+    };
+    if !record.reporting.in_flight {
+        return Step::Refused("no status write was asked for");
+    }
+    record.reporting.in_flight = false;
+    match outcome {
+        Written::Done => {
+            record.reporting.retry = Retry::default();
+            show_back_off(record, out);
+            Step::moved(KubeletAction::StatusReported {
+                pod: record.name.clone(),
+            })
+        }
+        Written::Absent => {
+            record.reporting.absent = true;
+            Step::Moved(Vec::new())
+        }
+        Written::Failed(_) => {
+            record.reporting.sent = None;
+            let wait = backoff::next(record.reporting.retry.after_ms, STATUS_MS.0, STATUS_MS.1);
+            record.reporting.retry = Retry {
+                after_ms: Some(wait),
+                waiting: true,
+            };
+            out.timer(Timer::Status(uid.to_owned()), wait);
+            Step::Moved(Vec::new())
+        }
+    }
+}
+
+/// Once people could see why an image could not be pulled, they see that it is waited for.
+fn show_back_off(record: &mut Record, out: &mut Out<Kubelet>) {
+    let mut waiting = Vec::new();
+    for (name, instance) in &mut record.containers {
+        let failed = instance
+            .trouble
+            .as_mut()
+            .filter(|trouble| instance.waiting && trouble.reason == "ErrImagePull");
+        if let Some(trouble) = failed {
+            let image = record.pod.as_ref().and_then(|pod| pod.container(name));
+            let image = image.map(|container| container.image.clone()).unwrap_or_default();
+            trouble.reason = "ImagePullBackOff".to_owned();
+            trouble.message = format!("Back-off pulling image \"{image}\": {}", trouble.message);
+            waiting.push((name.clone(), format!("Back-off pulling image \"{image}\"")));
+        }
+    }
+    for (name, message) in waiting {
+        tell(record, &name, false, "BackOff", &message, out);
+    }
+}
+
+/// The deletion of a pod's object has ended.
+pub fn pod_deleted(
+    state: &mut State,
+    uid: &str,
+    outcome: Written,
+    out: &mut Out<Kubelet>,
+) -> Step<KubeletAction> {
+    let Some(record) = state.pods.get_mut(uid) else {
+        return Step::Nothing;
+    };
+    if record.removal != Removal::Asked {
+        return Step::Refused("no deletion was asked for");
+    }
+    if let Written::Failed(_) = outcome {
+        record.removal = Removal::None;
+        let wait = backoff::next(record.retry.after_ms, STEP_MS.0, STEP_MS.1);
+        record.retry = Retry {
+            after_ms: Some(wait),
+            waiting: true,
+        };
+        out.timer(Timer::Pod(uid.to_owned()), wait);
+        return Step::Moved(Vec::new());
+    }
+    record.removal = Removal::Done;
+    Step::moved(KubeletAction::PodRemoved {
+        pod: record.name.clone(),
+    })
+}
+
+/// The wait of a pod is over.
+pub fn retry_pod(state: &mut State, uid: &str) -> Step<KubeletAction> {
+    match state.pods.get_mut(uid) {
+        Some(record) if record.retry.waiting => {
+            record.retry.waiting = false;
+            Step::Moved(Vec::new())
+        }
+        _ => Step::Nothing,
+    }
+}
+
+/// The wait of a status write is over.
+pub fn retry_status(state: &mut State, uid: &str) -> Step<KubeletAction> {
+    match state.pods.get_mut(uid) {
+        Some(record) if record.reporting.retry.waiting => {
+            record.reporting.retry.waiting = false;
+            Step::Moved(Vec::new())
+        }
+        _ => Step::Nothing,
+    }
+}
+
+/// The wait of a container is over.
+pub fn retry_container(state: &mut State, uid: &str, name: &str) -> Step<KubeletAction> {
+    let instance = state
+        .pods
+        .get_mut(uid)
+        .and_then(|record| record.containers.get_mut(name));
+    match instance {
+        Some(instance) if instance.waiting => {
+            instance.waiting = false;
+            Step::Moved(Vec::new())
+        }
+        _ => Step::Nothing,
+    }
+}

@@ -1,0 +1,411 @@
+//! What comes next: for each pod at most one operation, and its status if that has changed
+//! (step 9 of a pod's path; kubernetes `pkg/kubelet/kuberuntime/kuberuntime_manager.go`, `computePodActions`).
+
+use crate::actions::kubelet::KubeletAction;
+use crate::machine::{Now, Out};
+use crate::machines::kubelet::Kubelet;
+use crate::machines::kubelet::life::tell;
+use crate::machines::kubelet::output::{Operation, Output};
+use crate::machines::kubelet::pod::{Container, Phase, Pod};
+use crate::machines::kubelet::state::{
+    Admission, Ending, Instance, Life, Record, Removal, State,
+};
+use crate::machines::kubelet::{admission, report};
+
+/// Asks for everything that has become possible.
+pub fn settle(
+    kubelet: &Kubelet,
+    state: &mut State,
+    now: Now,
+    out: &mut Out<Kubelet>,
+    actions: &mut Vec<KubeletAction>,
+) {
+    if state.relist && !state.relisting {
+        state.relist = false;
+        state.relisting = true;
+        out.push(Output::ListRuntime);
+    }
+    // Before both have told, a missing pod may only not have been told yet.
+    if state.runtime_listed && (state.pods_listed || state.stopping) {
+        admission::decide(kubelet, state, now, actions);
+        let uids: Vec<String> = state.pods.keys().cloned().collect();
+        for uid in &uids {
+            advance(kubelet, state, uid, out, actions);
+        }
+        for uid in &uids {
+            if let Some(record) = state.pods.get_mut(uid) {
+                write_status(kubelet, record, state.stopping, now, out, actions);
+                remove(record, out, actions);
+            }
+        }
+        let before = state.pods.len();
+        state.pods.retain(|_, record| {
+            let forgotten = record.pod.is_none()
+                && record.clean()
+                && !record.directories
+                && !record.reporting.in_flight
+                && record.removal != Removal::Asked;
+            if forgotten {
+                out.push(Output::Forget(record.name.clone()));
+                actions.push(KubeletAction::PodForgotten {
+                    pod: record.name.clone(),
+                });
+            }
+            !forgotten
+        });
+        if state.pods.len() < before {
+            // Others may have waited for the name or for the room.
+            return settle(kubelet, state, now, out, actions);
+        }
+    }
+    if state.stopping && !state.stopped && state.pods.values().all(Record::clean) {
+        state.stopped = true;
+        out.push(Output::Stopped);
+        actions.push(KubeletAction::NodeStopped);
+    }
+}
+
+/// Starts the next operation of a pod, if there is one and nothing is in its way.
+fn advance(
+    kubelet: &Kubelet,
+    state: &mut State,
+    uid: &str,
+    out: &mut Out<Kubelet>,
+    actions: &mut Vec<KubeletAction>,
+) {
+    let stopping = state.stopping;
+    let starting = state
+        .pods
+        .values()
+        .filter(|record| record.operation.as_ref().is_some_and(Operation::starts))
+        .count();
+    let namesake = has_namesake(state, uid);
+    let relisting = state.relisting;
+    let Some(record) = state.pods.get_mut(uid) else {
+        return;
+    };
+    note_finish(record, stopping);
+    let ending = record.ending(stopping);
+    if let Some(operation) = record.operation.clone() {
+        let Some(ending) = ending else {
+            return;
+        };
+        overtake(kubelet, record, operation, ending, out, actions);
+        if record.operation.is_some() {
+            return;
+        }
+    }
+    if record.retry.waiting {
+        return;
+    }
+    let next = match ending {
+        Some(ending) => wind_down(kubelet, record, ending),
+        None if namesake || record.admission != Admission::Admitted => None,
+        None => wind_up(record),
+    };
+    let Some(operation) = next else {
+        return;
+    };
+    if operation.starts() && starting >= kubelet.config.parallel_starts as usize {
+        return;
+    }
+    record.unsure |= relisting;
+    begin(record, operation, out, actions);
+}
+
+/// Whether another pod of the same name may still have something here: it ends first (at most one).
+fn has_namesake(state: &State, uid: &str) -> bool {
+    let Some(own) = state.pods.get(uid) else {
+        return false;
+    };
+    state.pods.iter().any(|(other, record)| {
+        other != uid
+            && record.name.namespace == own.name.namespace
+            && record.name.name == own.name.name
+            && !record.clean()
+    })
+}
+
+/// Notes that everything in the pod has ended for good, and how.
+fn note_finish(record: &mut Record, stopping: bool) {
+    if record.finished.is_some() {
+        return;
+    }
+    let Some(pod) = record.pod.clone() else {
+        return;
+    };
+    let ended = |container: &Container| {
+        record.containers.get(&container.name).and_then(Instance::ended)
+    };
+    match record.ending(stopping) {
+        None => {
+            if record.admission != Admission::Admitted {
+                return;
+            }
+            let failed = pod.init.iter().any(|container| {
+                ended(container).is_some_and(|end| {
+                    !container.sidecar
+                        && end.exit_code != 0
+                        && !record.restarts(&container.name, end.exit_code)
+                })
+            });
+            let over = pod.containers.iter().all(|container| {
+                ended(container).is_some_and(|end| !record.restarts(&container.name, end.exit_code))
+            });
+            let well = pod
+                .containers
+                .iter()
+                .all(|container| ended(container).is_some_and(|end| end.exit_code == 0));
+            if failed {
+                record.finished = Some(Phase::Failed);
+            } else if over && !pod.containers.is_empty() {
+                record.finished = Some(if well { Phase::Succeeded } else { Phase::Failed });
+            }
+        }
+        // What was stopped for a deletion does not run again: the pod ends as its containers ended.
+        Some(Ending::Deleting) if !record.may_be_alive() && record.operation.is_none() => {
+            let well = pod
+                .containers
+                .iter()
+                .all(|container| ended(container).is_some_and(|end| end.exit_code == 0));
+            record.finished = Some(if well { Phase::Succeeded } else { Phase::Failed });
+        }
+        Some(_) => {}
+    }
+}
+
+/// A pod that ends does not wait for an image, nor longer for its containers than it has to.
+fn overtake(
+    kubelet: &Kubelet,
+    record: &mut Record,
+    operation: Operation,
+    ending: Ending,
+    out: &mut Out<Kubelet>,
+    actions: &mut Vec<KubeletAction>,
+) {
+    match operation {
+        Operation::EnsureImage { .. } | Operation::PrepareVolumes => {
+            record.operation = None;
+            out.push(Output::Abandon {
+                pod: record.name.clone(),
+                operation,
+            });
+        }
+        Operation::StopContainers { grace_s } => {
+            let wanted = grace(kubelet, record, ending);
+            if wanted < grace_s {
+                begin(record, Operation::StopContainers { grace_s: wanted }, out, actions);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn grace(kubelet: &Kubelet, record: &Record, ending: Ending) -> u64 {
+    match ending {
+        Ending::Stopping => record.grace_s.min(kubelet.config.stop_grace_limit_s),
+        Ending::Gone | Ending::Deleting | Ending::Finished => record.grace_s,
+    }
+}
+
+/// The next step towards an end: containers, sandboxes, directories.
+fn wind_down(kubelet: &Kubelet, record: &Record, ending: Ending) -> Option<Operation> {
+    if record.may_be_alive() {
+        return Some(Operation::StopContainers {
+            grace_s: grace(kubelet, record, ending),
+        });
+    }
+    if let Some(id) = record.stale_sandboxes.first() {
+        return Some(Operation::RemoveSandbox { id: id.clone() });
+    }
+    if let Some(sandbox) = &record.sandbox {
+        let id = sandbox.id.clone();
+        return match ending {
+            // Its logs may still be asked for; its address and processes go.
+            Ending::Finished if sandbox.ready => Some(Operation::StopSandbox { id }),
+            Ending::Finished => None,
+            _ => Some(Operation::RemoveSandbox { id }),
+        };
+    }
+    let over = matches!(ending, Ending::Gone | Ending::Deleting);
+    (over && record.directories).then_some(Operation::RemoveDirectories)
+}
+
+/// The next step towards a running pod.
+fn wind_up(record: &Record) -> Option<Operation> {
+    let pod = record.pod.as_ref()?;
+    if let Some(id) = record.stale_sandboxes.first() {
+        return Some(Operation::RemoveSandbox { id: id.clone() });
+    }
+    match &record.sandbox {
+        Some(sandbox) if sandbox.ready => {}
+        Some(sandbox) => {
+            return Some(Operation::RemoveSandbox {
+                id: sandbox.id.clone(),
+            });
+        }
+        None if !record.volumes => return Some(Operation::PrepareVolumes),
+        None => {
+            return Some(Operation::CreateSandbox {
+                attempt: record.next_sandbox,
+            });
+        }
+    }
+    // A kubelet that was started again prepares the volumes anew before it starts anything more.
+    let next = next_container(record, pod);
+    match next {
+        Some(_) if !record.volumes => Some(Operation::PrepareVolumes),
+        Some(operation) => Some(operation),
+        None => record
+            .garbage
+            .first()
+            .map(|id| Operation::RemoveContainer { id: id.clone() }),
+    }
+}
+
+fn next_container(record: &Record, pod: &Pod) -> Option<Operation> {
+    for container in &pod.init {
+        let instance = record.containers.get(&container.name)?;
+        match &instance.life {
+            Life::Running { .. } if container.sidecar => {}
+            Life::Running { .. } => return None,
+            Life::Ended(ended) if !container.sidecar && ended.exit_code == 0 => {}
+            // A sidecar that waits to start again does not hold up what is already past it.
+            _ if container.sidecar && instance.waiting && instance.last.is_some() => {}
+            _ => return start(container, instance),
+        }
+    }
+    for container in &pod.containers {
+        let Some(instance) = record.containers.get(&container.name) else {
+            continue;
+        };
+        let wanted = match &instance.life {
+            Life::Running { .. } => false,
+            Life::Ended(ended) => record.restarts(&container.name, ended.exit_code),
+            Life::New | Life::Made(_) => true,
+        };
+        if wanted && let Some(operation) = start(container, instance) {
+            return Some(operation);
+        }
+    }
+    None
+}
+
+fn start(container: &Container, instance: &Instance) -> Option<Operation> {
+    if instance.waiting {
+        return None;
+    }
+    let container = container.name.clone();
+    Some(match &instance.life {
+        Life::Made(id) => Operation::RemoveContainer { id: id.clone() },
+        _ if !instance.image_ready => Operation::EnsureImage { container },
+        _ => Operation::StartContainer {
+            container,
+            attempt: instance.made,
+        },
+    })
+}
+
+/// Asks for an operation and notes what that means from here on.
+fn begin(
+    record: &mut Record,
+    operation: Operation,
+    out: &mut Out<Kubelet>,
+    actions: &mut Vec<KubeletAction>,
+) {
+    let pod = record.name.clone();
+    match &operation {
+        Operation::CreateSandbox { attempt } => {
+            record.next_sandbox = attempt.saturating_add(1);
+            actions.push(KubeletAction::SandboxCreating {
+                pod: pod.clone(),
+                attempt: *attempt,
+            });
+        }
+        Operation::StartContainer { container, attempt } => {
+            if let Some(instance) = record.containers.get_mut(container) {
+                instance.made = attempt.saturating_add(1);
+                instance.image_ready = false;
+                instance.trouble = None;
+                if let Life::Ended(ended) = std::mem::take(&mut instance.life) {
+                    let older = instance.last.replace(ended);
+                    let older = older.map(|ended| ended.id).filter(|id| !id.is_empty());
+                    record.garbage.extend(older);
+                }
+            }
+            actions.push(KubeletAction::ContainerStarting {
+                pod: pod.clone(),
+                container: container.clone(),
+                attempt: *attempt,
+            });
+        }
+        Operation::StopContainers { grace_s } => {
+            for (name, instance) in &record.containers {
+                if instance.alive() {
+                    tell(record, name, false, "Killing", &format!("Stopping container {name}"), out);
+                }
+            }
+            actions.push(KubeletAction::StopAsked {
+                pod: pod.clone(),
+                grace_s: *grace_s,
+            });
+        }
+        Operation::PrepareVolumes | Operation::EnsureImage { .. } => record.directories = true,
+        _ => {}
+    }
+    record.operation = Some(operation.clone());
+    out.push(Output::Run { pod, operation });
+}
+
+/// Reports the pod's status if it has changed; one write at a time, the newest status wins.
+fn write_status(
+    kubelet: &Kubelet,
+    record: &mut Record,
+    stopping: bool,
+    now: Now,
+    out: &mut Out<Kubelet>,
+    actions: &mut Vec<KubeletAction>,
+) {
+    let silent = record.inherited
+        || record.reporting.absent
+        || record.removal != Removal::None
+        || record.ending(stopping) == Some(Ending::Stopping)
+        || (record.admission == Admission::Undecided && record.finished.is_none());
+    if silent || record.reporting.in_flight || record.reporting.retry.waiting {
+        return;
+    }
+    let Some(status) = report::status(kubelet, record, now) else {
+        return;
+    };
+    if record.reporting.sent.as_ref() == Some(&status) {
+        return;
+    }
+    actions.push(KubeletAction::StatusReporting {
+        pod: record.name.clone(),
+        phase: status.phase.clone(),
+    });
+    record.reporting.in_flight = true;
+    record.reporting.sent = Some(status.clone());
+    out.push(Output::WriteStatus {
+        pod: record.name.clone(),
+        status,
+    });
+}
+
+/// Deletes the object once nothing of the pod is left here and its last status is told. Only the kubelet does that.
+fn remove(record: &mut Record, out: &mut Out<Kubelet>, actions: &mut Vec<KubeletAction>) {
+    let told = !record.reporting.in_flight && !record.reporting.retry.waiting;
+    let due = record.ending(false) == Some(Ending::Deleting)
+        && record.removal == Removal::None
+        && record.clean()
+        && !record.directories
+        && !record.retry.waiting
+        && told;
+    if due {
+        record.removal = Removal::Asked;
+        actions.push(KubeletAction::RemovalAsked {
+            pod: record.name.clone(),
+        });
+        out.push(Output::DeletePod(record.name.clone()));
+    }
+}

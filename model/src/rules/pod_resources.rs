@@ -1,0 +1,194 @@
+//! What a pod asks of a node, and its class of service.
+
+use std::collections::BTreeMap;
+
+use bincode::{Decode, Encode};
+
+use crate::objects::pod::{ContainerSpec, PodSpec};
+use crate::rules::quantity::{Quantity, QuantityError};
+
+/// An amount of the resources that admission counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Requests {
+    /// Processor time in thousandths of a core.
+    pub cpu_milli: i64,
+    /// Memory in bytes.
+    pub memory_bytes: i64,
+}
+
+impl Requests {
+    /// Both amounts together; the nearest that fits if the sum does not fit.
+    pub fn plus(self, other: Requests) -> Requests {
+        Requests {
+            cpu_milli: self.cpu_milli.saturating_add(other.cpu_milli),
+            memory_bytes: self.memory_bytes.saturating_add(other.memory_bytes),
+        }
+    }
+
+    fn or_larger(self, other: Requests) -> Requests {
+        Requests {
+            cpu_milli: self.cpu_milli.max(other.cpu_milli),
+            memory_bytes: self.memory_bytes.max(other.memory_bytes),
+        }
+    }
+}
+
+/// `PodQOSClass`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub enum Qos {
+    /// Neither requests nor limits.
+    #[default]
+    BestEffort,
+    /// Anything between the two others.
+    Burstable,
+    /// Limits on processor and memory everywhere, requests equal to them.
+    Guaranteed,
+}
+
+impl Qos {
+    /// As the API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Qos::BestEffort => "BestEffort",
+            Qos::Burstable => "Burstable",
+            Qos::Guaranteed => "Guaranteed",
+        }
+    }
+}
+
+/// The requests of a pod: the larger of what its containers need together and what any init container needs
+/// beside the sidecars before it, plus the overhead (KEP-753, `component-helpers/resource`).
+pub fn requests(spec: &PodSpec) -> Result<Requests, QuantityError> {
+    let mut sidecars = Requests::default();
+    let mut starting = Requests::default();
+    for init in &spec.init_containers {
+        let own = of_container(init)?;
+        if init.restart_policy == "Always" {
+            sidecars = sidecars.plus(own);
+            starting = starting.or_larger(sidecars);
+        } else {
+            starting = starting.or_larger(sidecars.plus(own));
+        }
+    }
+    let mut running = sidecars;
+    for container in &spec.containers {
+        running = running.plus(of_container(container)?);
+    }
+    let overhead = Requests {
+        cpu_milli: cpu(&spec.overhead)?.unwrap_or(0),
+        memory_bytes: memory(&spec.overhead)?.unwrap_or(0),
+    };
+    Ok(running.or_larger(starting).plus(overhead))
+}
+
+/// The requests of one container; a limit without a request counts as one.
+fn of_container(spec: &ContainerSpec) -> Result<Requests, QuantityError> {
+    let (requests, limits) = (&spec.resources.requests, &spec.resources.limits);
+    Ok(Requests {
+        cpu_milli: cpu(requests)?.or(cpu(limits)?).unwrap_or(0),
+        memory_bytes: memory(requests)?.or(memory(limits)?).unwrap_or(0),
+    })
+}
+
+/// `cpu` of a list of resources in thousandths of a core.
+pub fn cpu(resources: &BTreeMap<String, String>) -> Result<Option<i64>, QuantityError> {
+    let read = |text: &String| Quantity::parse(text).map(|quantity| quantity.milli_value().max(0));
+    resources.get("cpu").map(read).transpose()
+}
+
+/// `memory` of a list of resources in bytes.
+pub fn memory(resources: &BTreeMap<String, String>) -> Result<Option<i64>, QuantityError> {
+    let read = |text: &String| Quantity::parse(text).map(|quantity| quantity.value().max(0));
+    resources.get("memory").map(read).transpose()
+}
+
+/// The class of service (kubernetes `pkg/apis/core/v1/helper/qos`).
+pub fn qos(spec: &PodSpec) -> Result<Qos, QuantityError> {
+    let mut any = false;
+    let mut guaranteed = true;
+    for container in spec.init_containers.iter().chain(&spec.containers) {
+        let (requests, limits) = (&container.resources.requests, &container.resources.limits);
+        let pairs = [
+            (cpu(requests)?, cpu(limits)?),
+            (memory(requests)?, memory(limits)?),
+        ];
+        for (request, limit) in pairs {
+            let (request, limit) = (request.unwrap_or(0), limit.unwrap_or(0));
+            any |= request > 0 || limit > 0;
+            guaranteed &= limit > 0 && (request == 0 || request == limit);
+        }
+    }
+    Ok(match (any, guaranteed) {
+        (false, _) => Qos::BestEffort,
+        (true, true) => Qos::Guaranteed,
+        (true, false) => Qos::Burstable,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(json: &str) -> PodSpec {
+        serde_json::from_str(json).expect("a pod spec")
+    }
+
+    fn check(json: &str, cpu_milli: i64, memory_bytes: i64, class: Qos) {
+        let spec = spec(json);
+        let expected = Requests {
+            cpu_milli,
+            memory_bytes,
+        };
+        assert_eq!(requests(&spec), Ok(expected), "{json}");
+        assert_eq!(qos(&spec), Ok(class), "{json}");
+    }
+
+    #[test]
+    fn containers_add_up_and_init_containers_do_not() {
+        check(r#"{"containers":[{}]}"#, 0, 0, Qos::BestEffort);
+        check(
+            r#"{"containers":[{"resources":{"requests":{"cpu":"100m"}}},{"resources":{"limits":{"cpu":"1","memory":"1Ki"}}}]}"#,
+            1100,
+            1024,
+            Qos::Burstable,
+        );
+        check(
+            r#"{"containers":[{"resources":{"requests":{"cpu":"1"}}}],
+                "initContainers":[{"resources":{"requests":{"cpu":"3"}}},{"resources":{"requests":{"cpu":"2","memory":"5"}}}]}"#,
+            3000,
+            5,
+            Qos::Burstable,
+        );
+        check(
+            r#"{"containers":[{"resources":{"limits":{"cpu":"1","memory":"2"},"requests":{"cpu":"1000m"}}}]}"#,
+            1000,
+            2,
+            Qos::Guaranteed,
+        );
+    }
+
+    #[test]
+    fn a_sidecar_counts_beside_what_follows_it() {
+        check(
+            r#"{"containers":[{"resources":{"requests":{"cpu":"1"}}}],
+                "initContainers":[{"restartPolicy":"Always","resources":{"requests":{"cpu":"1"}}},{"resources":{"requests":{"cpu":"3"}}}]}"#,
+            4000,
+            0,
+            Qos::Burstable,
+        );
+        check(
+            r#"{"containers":[{"resources":{"requests":{"cpu":"5"}}}],"overhead":{"cpu":"250m"},
+                "initContainers":[{"restartPolicy":"Always","resources":{"requests":{"cpu":"1"}}}]}"#,
+            6250,
+            0,
+            Qos::Burstable,
+        );
+    }
+
+    #[test]
+    fn what_is_no_quantity_is_an_error() {
+        let bad = spec(r#"{"containers":[{"resources":{"requests":{"cpu":"a lot"}}}]}"#);
+        assert!(requests(&bad).is_err());
+        assert!(qos(&bad).is_err());
+    }
+}
