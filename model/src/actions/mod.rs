@@ -1,6 +1,7 @@
 //! What machines say has happened: one alphabet for specification, trace, counterexample and `explain`.
 
 pub mod controller;
+pub mod kubelet;
 pub mod reflector;
 pub mod scheduler;
 pub mod store;

@@ -2,6 +2,7 @@
 //! [`crate::actions`].
 
 pub mod controller;
+pub mod kubelet;
 pub mod reflector;
 pub mod replicaset;
 pub mod scheduler;

@@ -4,6 +4,7 @@ pub mod backoff;
 pub mod names;
 pub mod object_meta;
 pub mod patch;
+pub mod pod_resources;
 pub mod quantity;
 pub mod resource_version;
 pub mod resources;
