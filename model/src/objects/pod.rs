@@ -313,4 +313,22 @@ pub struct ContainerStatusView {
     /// Empty if it was never started.
     #[serde(rename = "containerID")]
     pub container_id: String,
+    /// How it is.
+    pub state: ContainerStateView,
+}
+
+/// `ContainerState`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ContainerStateView {
+    /// How it ended, if it has.
+    pub terminated: Option<TerminatedView>,
+}
+
+/// `ContainerStateTerminated`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TerminatedView {
+    /// Its exit code.
+    pub exit_code: i32,
 }

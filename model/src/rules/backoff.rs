@@ -50,7 +50,10 @@ mod tests {
     #[test]
     fn a_long_run_begins_anew() {
         assert_eq!(restart(Some(160_000), RESTART_RESET_MS), (0, 10_000));
-        assert_eq!(restart(Some(160_000), RESTART_RESET_MS - 1), (160_000, 300_000));
+        assert_eq!(
+            restart(Some(160_000), RESTART_RESET_MS - 1),
+            (160_000, 300_000)
+        );
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Scenario files, properties and snapshots of the machines.
 
 mod patch;
+mod kubelet;
+mod kubelet_walk;
 mod quantity;
 mod reflector;
 mod replicaset;

@@ -1,10 +1,13 @@
 //! Which pods the node takes (kubernetes `pkg/kubelet/lifecycle/predicate.go`).
 
+use std::collections::BTreeSet;
+
 use crate::actions::kubelet::KubeletAction;
 use crate::machine::Now;
 use crate::machines::kubelet::Kubelet;
-use crate::machines::kubelet::pod::{Pod, Requests};
-use crate::machines::kubelet::state::{Admission, Instance, Record, State};
+use crate::machines::kubelet::pod::{Former, Pod, Requests};
+use crate::machines::kubelet::report::UNSEEN_EXIT_CODE;
+use crate::machines::kubelet::state::{Admission, Ended, Instance, Life, Record, State};
 use crate::rules::time;
 
 /// What to do with a pod that asks for admission.
@@ -15,27 +18,44 @@ enum Verdict {
     Reject(String, String),
 }
 
-/// Decides on every undecided pod, in the order of creation: the oldest first.
-pub fn decide(kubelet: &Kubelet, state: &mut State, now: Now, actions: &mut Vec<KubeletAction>) {
-    let mut undecided: Vec<(String, String)> = state
+/// Decides on every undecided pod, what runs already first, then the oldest.
+/// Tells which pods (UIDs) were decided on.
+pub fn decide(
+    kubelet: &Kubelet,
+    state: &mut State,
+    now: Now,
+    actions: &mut Vec<KubeletAction>,
+) -> BTreeSet<String> {
+    let mut decided = BTreeSet::new();
+    let mut undecided: Vec<(bool, String, String)> = state
         .pods
         .iter()
         .filter(|(_, record)| {
             record.admission == Admission::Undecided && record.ending(state.stopping).is_none()
         })
-        .filter_map(|(uid, record)| Some((record.pod.as_ref()?.created.clone(), uid.clone())))
+        .filter_map(|(uid, record)| {
+            let created = record.pod.as_ref()?.created.clone();
+            Some((!record.may_be_alive(), created, uid.clone()))
+        })
         .collect();
     undecided.sort();
-    for (_, uid) in undecided {
+    for (_, _, uid) in undecided {
         let Some(pod) = state.pods.get(&uid).and_then(|record| record.pod.clone()) else {
             continue;
         };
         // What runs was admitted before this kubelet started, and is not stopped for a sum.
         let running = state.pods.get(&uid).is_some_and(Record::may_be_alive);
-        let verdict = if running { Verdict::Admit } else { verdict(kubelet, state, &pod) };
+        let verdict = if running {
+            Verdict::Admit
+        } else {
+            verdict(kubelet, state, &pod)
+        };
         let Some(record) = state.pods.get_mut(&uid) else {
             continue;
         };
+        if !matches!(verdict, Verdict::Wait) {
+            decided.insert(uid);
+        }
         match verdict {
             Verdict::Wait => {}
             Verdict::Admit => {
@@ -56,6 +76,7 @@ pub fn decide(kubelet: &Kubelet, state: &mut State, now: Now, actions: &mut Vec<
             }
         }
     }
+    decided
 }
 
 /// Sets the pod's requests aside and makes room for its containers' states.
@@ -64,16 +85,25 @@ fn admit(record: &mut Record, pod: &Pod, now: Now) {
     let seen = pod.reported.start_time.clone();
     record.start_time = Some(seen.unwrap_or_else(|| time::seconds(now)));
     for container in pod.all() {
-        // An instance that the runtime has lost (the machine was started anew) still counts.
-        let made = pod.reported.restarts.get(&container.name);
-        let made = made.map_or(0, |restarts| restarts.saturating_add(1));
+        let former = pod.reported.started.get(&container.name);
         record
             .containers
             .entry(container.name.clone())
-            .or_insert_with(|| Instance {
-                made,
-                ..Instance::default()
-            });
+            .or_insert_with(|| former.map_or(Instance::default(), lost));
+    }
+}
+
+/// An instance that was reported and that the runtime does not have (the machine was started anew): it has ended.
+fn lost(former: &Former) -> Instance {
+    Instance {
+        made: former.restarts.saturating_add(1),
+        life: Life::Ended(Ended {
+            exit_code: former.exit_code.unwrap_or(UNSEEN_EXIT_CODE),
+            reason: "ContainerStatusUnknown".to_owned(),
+            message: "The container could not be located when the node was started".to_owned(),
+            ..Ended::default()
+        }),
+        ..Instance::default()
     }
 }
 
@@ -115,10 +145,7 @@ fn taken(state: &State, pod: &Pod, gone_too: bool) -> (u32, Requests) {
         .pods
         .values()
         .filter(|record| record.name != pod.name)
-        .filter(|record| match &record.pod {
-            Some(_) => record.holds_resources(),
-            None => gone_too && !record.clean(),
-        })
+        .filter(|record| record.holds_resources() && (gone_too || record.pod.is_some()))
         .fold((0, Requests::default()), |(pods, sum), record| {
             (pods + 1, sum.plus(record.requests))
         })
@@ -135,8 +162,18 @@ fn fault(
         return Some(("pods", 1, i64::from(pods), i64::from(config.max_pods)));
     }
     let amounts = [
-        ("cpu", pod.requests.cpu_milli, taken.cpu_milli, config.allocatable.cpu_milli),
-        ("memory", pod.requests.memory_bytes, taken.memory_bytes, config.allocatable.memory_bytes),
+        (
+            "cpu",
+            pod.requests.cpu_milli,
+            taken.cpu_milli,
+            config.allocatable.cpu_milli,
+        ),
+        (
+            "memory",
+            pod.requests.memory_bytes,
+            taken.memory_bytes,
+            config.allocatable.memory_bytes,
+        ),
     ];
     amounts
         .into_iter()

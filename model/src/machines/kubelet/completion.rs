@@ -46,7 +46,16 @@ pub fn done(
     let mut actions = Vec::new();
     match (operation, outcome) {
         (Operation::StartContainer { container, .. }, Outcome::Failed { reason, message }) => {
-            not_started(record, &container, reason, message, now, stopping, out, &mut actions);
+            not_started(
+                record,
+                &container,
+                reason,
+                message,
+                now,
+                stopping,
+                out,
+                &mut actions,
+            );
         }
         (Operation::EnsureImage { container }, Outcome::Failed { reason, message }) => {
             trouble(record, &container, reason, message, out, &mut actions);
@@ -131,9 +140,15 @@ fn succeeded(
         }
         (Operation::RemoveSandbox { id }, _) => {
             record.stale_sandboxes.remove(&id);
-            if record.sandbox.as_ref().is_some_and(|sandbox| sandbox.id == id) {
+            if record
+                .sandbox
+                .as_ref()
+                .is_some_and(|sandbox| sandbox.id == id)
+            {
                 record.sandbox = None;
                 record.garbage.clear();
+                // What was started while its sandbox died went with it.
+                lose_all(record, now, stopping, out, actions);
             }
             actions.push(KubeletAction::SandboxRemoved { pod });
         }
@@ -178,7 +193,9 @@ fn image_present(
     out: &mut Out<Kubelet>,
 ) {
     let image = record.pod.as_ref().and_then(|pod| pod.container(container));
-    let image = image.map(|container| container.image.clone()).unwrap_or_default();
+    let image = image
+        .map(|container| container.image.clone())
+        .unwrap_or_default();
     if let Some(instance) = record.containers.get_mut(container) {
         instance.image_ready = true;
         instance.image_id = id;
@@ -201,8 +218,22 @@ fn started(
     out: &mut Out<Kubelet>,
     actions: &mut Vec<KubeletAction>,
 ) {
-    tell(record, container, false, "Created", &format!("Created container: {container}"), out);
-    tell(record, container, false, "Started", &format!("Started container {container}"), out);
+    tell(
+        record,
+        container,
+        false,
+        "Created",
+        &format!("Created container: {container}"),
+        out,
+    );
+    tell(
+        record,
+        container,
+        false,
+        "Started",
+        &format!("Started container {container}"),
+        out,
+    );
     let Some(instance) = record.containers.get_mut(container) else {
         return;
     };
@@ -243,12 +274,21 @@ fn stopped(
             mark_ended(record, &report.name, ended, stopping, out, actions);
         }
     }
-    let alive: Vec<String> = record
+    lose_all(record, now, stopping, out, actions);
+}
+
+fn lose_all(
+    record: &mut Record,
+    now: Now,
+    stopping: bool,
+    out: &mut Out<Kubelet>,
+    actions: &mut Vec<KubeletAction>,
+) {
+    let alive = record
         .containers
         .iter()
-        .filter(|(_, instance)| instance.alive())
-        .map(|(name, _)| name.clone())
-        .collect();
+        .filter(|(_, instance)| instance.alive());
+    let alive: Vec<String> = alive.map(|(name, _)| name.clone()).collect();
     for name in alive {
         unseen(record, &name, stopping, now, out, actions);
     }
@@ -267,7 +307,14 @@ fn not_started(
     actions: &mut Vec<KubeletAction>,
 ) {
     if reason == "RunContainerError" {
-        tell(record, container, true, "Failed", &format!("Error: {message}"), out);
+        tell(
+            record,
+            container,
+            true,
+            "Failed",
+            &format!("Error: {message}"),
+            out,
+        );
         actions.push(KubeletAction::ContainerFailed {
             pod: record.name.clone(),
             container: container.to_owned(),
@@ -301,7 +348,14 @@ fn trouble(
 ) {
     let image = matches!(reason.as_str(), "ErrImagePull" | "ErrImageNeverPull");
     let (first, limit) = if image { IMAGE_MS } else { SETUP_MS };
-    tell(record, container, true, "Failed", &format!("Error: {message}"), out);
+    tell(
+        record,
+        container,
+        true,
+        "Failed",
+        &format!("Error: {message}"),
+        out,
+    );
     actions.push(KubeletAction::ContainerFailed {
         pod: record.name.clone(),
         container: container.to_owned(),
@@ -393,7 +447,9 @@ fn show_back_off(record: &mut Record, out: &mut Out<Kubelet>) {
             .filter(|trouble| instance.waiting && trouble.reason == "ErrImagePull");
         if let Some(trouble) = failed {
             let image = record.pod.as_ref().and_then(|pod| pod.container(name));
-            let image = image.map(|container| container.image.clone()).unwrap_or_default();
+            let image = image
+                .map(|container| container.image.clone())
+                .unwrap_or_default();
             trouble.reason = "ImagePullBackOff".to_owned();
             trouble.message = format!("Back-off pulling image \"{image}\": {}", trouble.message);
             waiting.push((name.clone(), format!("Back-off pulling image \"{image}\"")));

@@ -121,6 +121,8 @@ pub enum Timer {
     Container(String, String),
     /// Write this pod's (UID) status again.
     Status(String),
+    /// Ask the runtime again.
+    Runtime,
 }
 
 /// How a write to the API server ended.

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::actions::kubelet::{KubeletAction, PodName};
 use crate::machine::{Now, Out, Step};
+use crate::machines::kubelet::Kubelet;
 use crate::machines::kubelet::input::{ContainerReport, ReportedState, SandboxReport, Timer};
 use crate::machines::kubelet::node::{self, Registration};
 use crate::machines::kubelet::output::{Event, Operation, Output};
 use crate::machines::kubelet::report::UNSEEN_EXIT_CODE;
 use crate::machines::kubelet::state::{Ended, Life, Record, Sandbox, State, Trouble};
-use crate::machines::kubelet::Kubelet;
 use crate::rules::backoff;
 
 type Reports = BTreeMap<String, (Vec<SandboxReport>, Vec<ContainerReport>)>;
@@ -73,7 +73,11 @@ pub fn listed(
 fn by_pod(sandboxes: Vec<SandboxReport>, containers: Vec<ContainerReport>) -> Reports {
     let mut reports = Reports::new();
     for sandbox in sandboxes {
-        reports.entry(sandbox.uid.clone()).or_default().0.push(sandbox);
+        reports
+            .entry(sandbox.uid.clone())
+            .or_default()
+            .0
+            .push(sandbox);
     }
     for container in containers {
         // A container is inside a sandbox; one whose sandbox is not told cannot be reached.
@@ -230,7 +234,14 @@ pub fn sandbox_died(
         pod: record.name.clone(),
         attempt,
     }];
-    tell(record, "", false, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.", out);
+    tell(
+        record,
+        "",
+        false,
+        "SandboxChanged",
+        "Pod sandbox changed, it will be killed and re-created.",
+        out,
+    );
     let alive: Vec<String> = record
         .containers
         .iter()
@@ -257,7 +268,14 @@ pub fn pulling(
     let Some(image) = image.map(|container| container.image.clone()) else {
         return Step::Nothing;
     };
-    tell(record, container, false, "Pulling", &format!("Pulling image \"{image}\""), out);
+    tell(
+        record,
+        container,
+        false,
+        "Pulling",
+        &format!("Pulling image \"{image}\""),
+        out,
+    );
     Step::Moved(Vec::new())
 }
 
@@ -319,7 +337,11 @@ pub fn mark_ended(
     if wait == 0 {
         return;
     }
-    let PodName { namespace, name: pod_name, uid } = &pod;
+    let PodName {
+        namespace,
+        name: pod_name,
+        uid,
+    } = &pod;
     let text = format!("restarting failed container={name} pod={pod_name}_{namespace}({uid})");
     instance.waiting = true;
     instance.trouble = Some(Trouble {
@@ -327,7 +349,8 @@ pub fn mark_ended(
         message: format!("back-off {} {text}", duration(wait)),
     });
     out.timer(Timer::Container(uid.clone(), name.to_owned()), wait);
-    let message = format!("Back-off restarting failed container {name} in pod {pod_name}_{namespace}({uid})");
+    let message =
+        format!("Back-off restarting failed container {name} in pod {pod_name}_{namespace}({uid})");
     tell(record, name, true, "BackOff", &message, out);
 }
 
@@ -345,8 +368,16 @@ pub fn how_it_ended(report: &ContainerReport) -> Ended {
     let seen = report.state == ReportedState::Exited;
     Ended {
         id: report.id.clone(),
-        exit_code: if seen { report.exit_code } else { UNSEEN_EXIT_CODE },
-        reason: if seen { report.reason.clone() } else { "ContainerStatusUnknown".to_owned() },
+        exit_code: if seen {
+            report.exit_code
+        } else {
+            UNSEEN_EXIT_CODE
+        },
+        reason: if seen {
+            report.reason.clone()
+        } else {
+            "ContainerStatusUnknown".to_owned()
+        },
         message: report.message.clone(),
         started: report.started,
         finished: report.finished,
@@ -362,7 +393,10 @@ pub fn tell(
     message: &str,
     out: &mut Out<Kubelet>,
 ) {
-    let init = record.pod.as_ref().is_some_and(|pod| pod.is_init(container));
+    let init = record
+        .pod
+        .as_ref()
+        .is_some_and(|pod| pod.is_init(container));
     let list = if init { "initContainers" } else { "containers" };
     let field = match container {
         "" => String::new(),

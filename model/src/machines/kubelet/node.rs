@@ -7,10 +7,10 @@ use serde::{Serialize, Serializer};
 
 use crate::actions::kubelet::KubeletAction;
 use crate::machine::{Now, Out, Step};
+use crate::machines::kubelet::Kubelet;
 use crate::machines::kubelet::input::{Measure, Timer, Written};
 use crate::machines::kubelet::output::Output;
 use crate::machines::kubelet::state::State;
-use crate::machines::kubelet::Kubelet;
 use crate::rules::{backoff, time};
 
 /// How often the node is measured (`nodeStatusUpdateFrequency`), in milliseconds.
@@ -21,6 +21,8 @@ pub const REPORT_MS: u64 = 300_000;
 pub const LEASE_MS: u64 = 10_000;
 /// `leaseDurationSeconds` (`nodeLeaseDurationSeconds`).
 pub const LEASE_DURATION_S: u32 = 40;
+/// How long after the runtime did not answer it is asked again, in milliseconds.
+pub const RUNTIME_MS: u64 = 1_000;
 /// First and longest wait before a failed write about the node is tried again, in milliseconds
 /// (kubernetes `pkg/kubelet/kubelet_node_status.go`, `registerWithAPIServer`).
 pub const RETRY_MS: (u64, u64) = (100, 7_000);
@@ -162,12 +164,7 @@ pub fn lease_written(state: &mut State, written: Written, out: &mut Out<Kubelet>
 }
 
 /// A status write has ended. A node object that was removed is made again.
-pub fn node_written(
-    state: &mut State,
-    now: Now,
-    written: Written,
-    out: &mut Out<Kubelet>,
-) -> Took {
+pub fn node_written(state: &mut State, now: Now, written: Written, out: &mut Out<Kubelet>) -> Took {
     if !state.node.writing {
         return Step::Refused("no write of the node's status was asked for");
     }
@@ -208,7 +205,9 @@ pub fn report(
     if !anyway && state.node.sent.as_ref() == Some(&present) {
         return;
     }
-    let ready = present.iter().any(|(kind, holds, _)| *kind == READY && *holds);
+    let ready = present
+        .iter()
+        .any(|(kind, holds, _)| *kind == READY && *holds);
     let conditions = conditions(&mut state.node, now);
     state.node.writing = true;
     out.push(Output::WriteNodeStatus(conditions));
@@ -237,6 +236,7 @@ pub fn fired(state: &mut State, now: Now, timer: &Timer, out: &mut Out<Kubelet>)
             state.node.renewing = true;
             out.push(Output::RenewLease);
         }
+        Timer::Runtime => state.relist = true,
         Timer::Pod(_) | Timer::Container(_, _) | Timer::Status(_) => return Step::Nothing,
     }
     Step::Moved(actions)
@@ -253,7 +253,10 @@ fn present(node: &NodeState) -> Vec<(&'static str, bool, String)> {
     let (ready, why) = match &node.runtime {
         Some(Ok(())) => (true, "kubelet is posting ready status".to_owned()),
         Some(Err(why)) => (false, format!("container runtime is down: {why}")),
-        None => (false, "container runtime status check may not have completed yet".to_owned()),
+        None => (
+            false,
+            "container runtime status check may not have completed yet".to_owned(),
+        ),
     };
     vec![
         ("MemoryPressure", memory, String::new()),
@@ -289,18 +292,24 @@ fn conditions(node: &mut NodeState, now: Now) -> Vec<NodeCondition> {
 
 fn words(kind: &str, holds: bool, message: &str) -> (&'static str, String) {
     let (reason, text) = match (kind, holds) {
-        ("MemoryPressure", false) => {
-            ("KubeletHasSufficientMemory", "kubelet has sufficient memory available")
-        }
-        ("MemoryPressure", true) => {
-            ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available")
-        }
+        ("MemoryPressure", false) => (
+            "KubeletHasSufficientMemory",
+            "kubelet has sufficient memory available",
+        ),
+        ("MemoryPressure", true) => (
+            "KubeletHasInsufficientMemory",
+            "kubelet has insufficient memory available",
+        ),
         ("DiskPressure", false) => ("KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
         ("DiskPressure", true) => ("KubeletHasDiskPressure", "kubelet has disk pressure"),
-        ("PIDPressure", false) => ("KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-        ("PIDPressure", true) => {
-            ("KubeletHasInsufficientPID", "kubelet has insufficient PID available")
-        }
+        ("PIDPressure", false) => (
+            "KubeletHasSufficientPID",
+            "kubelet has sufficient PID available",
+        ),
+        ("PIDPressure", true) => (
+            "KubeletHasInsufficientPID",
+            "kubelet has insufficient PID available",
+        ),
         (_, true) => ("KubeletReady", message),
         (_, false) => ("KubeletNotReady", message),
     };

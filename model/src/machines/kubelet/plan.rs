@@ -1,22 +1,52 @@
 //! What comes next: for each pod at most one operation, and its status if that has changed
 //! (step 9 of a pod's path; kubernetes `pkg/kubelet/kuberuntime/kuberuntime_manager.go`, `computePodActions`).
 
+use std::collections::BTreeSet;
+
 use crate::actions::kubelet::KubeletAction;
 use crate::machine::{Now, Out};
 use crate::machines::kubelet::Kubelet;
+use crate::machines::kubelet::input::{Input, Timer};
 use crate::machines::kubelet::life::tell;
 use crate::machines::kubelet::output::{Operation, Output};
 use crate::machines::kubelet::pod::{Container, Phase, Pod};
-use crate::machines::kubelet::state::{
-    Admission, Ending, Instance, Life, Record, Removal, State,
-};
+use crate::machines::kubelet::state::{Admission, Ending, Instance, Life, Record, Removal, State};
 use crate::machines::kubelet::{admission, report};
+
+/// Which pods an input is about.
+pub enum About {
+    /// The one with this UID.
+    Pod(String),
+    /// All, perhaps.
+    All,
+    /// The node, and no pod.
+    Node,
+}
+
+/// Which pods an input is about.
+pub fn about(input: &Input) -> About {
+    let uid = match input {
+        Input::RuntimeListed { .. } | Input::PodsListed { .. } | Input::Stop => return About::All,
+        Input::ContainerEnded(report) => &report.uid,
+        Input::SandboxDied { uid, .. }
+        | Input::Pulling { uid, .. }
+        | Input::Done { uid, .. }
+        | Input::PodGone { uid, .. }
+        | Input::StatusWritten { uid, .. }
+        | Input::PodDeleted { uid, .. } => uid,
+        Input::PodApplied { pod, .. } => &pod.name.uid,
+        Input::Fired(Timer::Pod(uid) | Timer::Status(uid) | Timer::Container(uid, _)) => uid,
+        _ => return About::Node,
+    };
+    About::Pod(uid.clone())
+}
 
 /// Asks for everything that has become possible.
 pub fn settle(
     kubelet: &Kubelet,
     state: &mut State,
     now: Now,
+    about: About,
     out: &mut Out<Kubelet>,
     actions: &mut Vec<KubeletAction>,
 ) {
@@ -27,8 +57,13 @@ pub fn settle(
     }
     // Before both have told, a missing pod may only not have been told yet.
     if state.runtime_listed && (state.pods_listed || state.stopping) {
-        admission::decide(kubelet, state, now, actions);
-        let uids: Vec<String> = state.pods.keys().cloned().collect();
+        let mut uids = match about {
+            About::Pod(uid) => BTreeSet::from([uid]),
+            About::All => state.pods.keys().cloned().collect(),
+            About::Node => BTreeSet::new(),
+        };
+        uids.append(&mut state.held);
+        uids.append(&mut admission::decide(kubelet, state, now, actions));
         for uid in &uids {
             advance(kubelet, state, uid, out, actions);
         }
@@ -55,7 +90,7 @@ pub fn settle(
         });
         if state.pods.len() < before {
             // Others may have waited for the name or for the room.
-            return settle(kubelet, state, now, out, actions);
+            return settle(kubelet, state, now, About::Node, out, actions);
         }
     }
     if state.stopping && !state.stopped && state.pods.values().all(Record::clean) {
@@ -74,23 +109,20 @@ fn advance(
     actions: &mut Vec<KubeletAction>,
 ) {
     let stopping = state.stopping;
-    let starting = state
-        .pods
-        .values()
-        .filter(|record| record.operation.as_ref().is_some_and(Operation::starts))
-        .count();
-    let namesake = has_namesake(state, uid);
     let relisting = state.relisting;
     let Some(record) = state.pods.get_mut(uid) else {
         return;
     };
-    note_finish(record, stopping);
+    if record.finished.is_none() {
+        record.finished = finish(record, stopping);
+    }
     let ending = record.ending(stopping);
     if let Some(operation) = record.operation.clone() {
-        let Some(ending) = ending else {
+        if ending.is_none() {
             return;
-        };
-        overtake(kubelet, record, operation, ending, out, actions);
+        }
+        let grace_s = grace(kubelet, record, stopping);
+        overtake(record, operation, grace_s, out, actions);
         if record.operation.is_some() {
             return;
         }
@@ -99,18 +131,30 @@ fn advance(
         return;
     }
     let next = match ending {
-        Some(ending) => wind_down(kubelet, record, ending),
-        None if namesake || record.admission != Admission::Admitted => None,
+        Some(ending) => wind_down(record, ending, grace(kubelet, record, stopping)),
+        None if record.admission != Admission::Admitted => return,
         None => wind_up(record),
     };
     let Some(operation) = next else {
         return;
     };
-    if operation.starts() && starting >= kubelet.config.parallel_starts as usize {
+    if operation.starts() && (all_places_taken(kubelet, state) || has_namesake(state, uid)) {
+        state.held.insert(uid.to_owned());
         return;
     }
-    record.unsure |= relisting;
-    begin(record, operation, out, actions);
+    if let Some(record) = state.pods.get_mut(uid) {
+        record.unsure |= relisting;
+        begin(record, operation, out, actions);
+    }
+}
+
+fn all_places_taken(kubelet: &Kubelet, state: &State) -> bool {
+    let starting = state
+        .pods
+        .values()
+        .filter(|record| record.operation.as_ref().is_some_and(Operation::starts))
+        .count();
+    starting >= kubelet.config.parallel_starts as usize
 }
 
 /// Whether another pod of the same name may still have something here: it ends first (at most one).
@@ -126,60 +170,53 @@ fn has_namesake(state: &State, uid: &str) -> bool {
     })
 }
 
-/// Notes that everything in the pod has ended for good, and how.
-fn note_finish(record: &mut Record, stopping: bool) {
-    if record.finished.is_some() {
-        return;
-    }
-    let Some(pod) = record.pod.clone() else {
-        return;
+/// The phase in which the pod ends, if everything in it has ended for good.
+fn finish(record: &Record, stopping: bool) -> Option<Phase> {
+    let pod = record.pod.as_ref()?;
+    let end = |container: &Container| {
+        let instance = record.containers.get(&container.name);
+        instance.and_then(Instance::ended)
     };
-    let ended = |container: &Container| {
-        record.containers.get(&container.name).and_then(Instance::ended)
+    let for_good = |container: &Container| {
+        end(container).is_some_and(|end| !record.restarts(&container.name, end.exit_code))
+    };
+    let well = || {
+        pod.containers
+            .iter()
+            .all(|container| end(container).is_some_and(|end| end.exit_code == 0))
+    };
+    let as_ended = || {
+        Some(if well() {
+            Phase::Succeeded
+        } else {
+            Phase::Failed
+        })
     };
     match record.ending(stopping) {
-        None => {
-            if record.admission != Admission::Admitted {
-                return;
-            }
+        None if record.admission == Admission::Admitted => {
             let failed = pod.init.iter().any(|container| {
-                ended(container).is_some_and(|end| {
-                    !container.sidecar
-                        && end.exit_code != 0
-                        && !record.restarts(&container.name, end.exit_code)
-                })
+                let badly = end(container).is_some_and(|end| end.exit_code != 0);
+                badly && for_good(container)
             });
-            let over = pod.containers.iter().all(|container| {
-                ended(container).is_some_and(|end| !record.restarts(&container.name, end.exit_code))
-            });
-            let well = pod
-                .containers
-                .iter()
-                .all(|container| ended(container).is_some_and(|end| end.exit_code == 0));
             if failed {
-                record.finished = Some(Phase::Failed);
-            } else if over && !pod.containers.is_empty() {
-                record.finished = Some(if well { Phase::Succeeded } else { Phase::Failed });
+                return Some(Phase::Failed);
             }
+            let over = !pod.containers.is_empty() && pod.containers.iter().all(for_good);
+            if over { as_ended() } else { None }
         }
         // What was stopped for a deletion does not run again: the pod ends as its containers ended.
         Some(Ending::Deleting) if !record.may_be_alive() && record.operation.is_none() => {
-            let well = pod
-                .containers
-                .iter()
-                .all(|container| ended(container).is_some_and(|end| end.exit_code == 0));
-            record.finished = Some(if well { Phase::Succeeded } else { Phase::Failed });
+            as_ended()
         }
-        Some(_) => {}
+        _ => None,
     }
 }
 
 /// A pod that ends does not wait for an image, nor longer for its containers than it has to.
 fn overtake(
-    kubelet: &Kubelet,
     record: &mut Record,
     operation: Operation,
-    ending: Ending,
+    wanted: u64,
     out: &mut Out<Kubelet>,
     actions: &mut Vec<KubeletAction>,
 ) {
@@ -192,28 +229,31 @@ fn overtake(
             });
         }
         Operation::StopContainers { grace_s } => {
-            let wanted = grace(kubelet, record, ending);
             if wanted < grace_s {
-                begin(record, Operation::StopContainers { grace_s: wanted }, out, actions);
+                begin(
+                    record,
+                    Operation::StopContainers { grace_s: wanted },
+                    out,
+                    actions,
+                );
             }
         }
         _ => {}
     }
 }
 
-fn grace(kubelet: &Kubelet, record: &Record, ending: Ending) -> u64 {
-    match ending {
-        Ending::Stopping => record.grace_s.min(kubelet.config.stop_grace_limit_s),
-        Ending::Gone | Ending::Deleting | Ending::Finished => record.grace_s,
+fn grace(kubelet: &Kubelet, record: &Record, stopping: bool) -> u64 {
+    if stopping {
+        record.grace_s.min(kubelet.config.stop_grace_limit_s)
+    } else {
+        record.grace_s
     }
 }
 
 /// The next step towards an end: containers, sandboxes, directories.
-fn wind_down(kubelet: &Kubelet, record: &Record, ending: Ending) -> Option<Operation> {
+fn wind_down(record: &Record, ending: Ending, grace_s: u64) -> Option<Operation> {
     if record.may_be_alive() {
-        return Some(Operation::StopContainers {
-            grace_s: grace(kubelet, record, ending),
-        });
+        return Some(Operation::StopContainers { grace_s });
     }
     if let Some(id) = record.stale_sandboxes.first() {
         return Some(Operation::RemoveSandbox { id: id.clone() });
@@ -342,7 +382,14 @@ fn begin(
         Operation::StopContainers { grace_s } => {
             for (name, instance) in &record.containers {
                 if instance.alive() {
-                    tell(record, name, false, "Killing", &format!("Stopping container {name}"), out);
+                    tell(
+                        record,
+                        name,
+                        false,
+                        "Killing",
+                        &format!("Stopping container {name}"),
+                        out,
+                    );
                 }
             }
             actions.push(KubeletAction::StopAsked {

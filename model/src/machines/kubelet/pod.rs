@@ -83,8 +83,17 @@ pub struct Reported {
     pub start_time: Option<String>,
     /// Conditions that the kubelet does not own, as they are.
     pub conditions: Vec<Condition>,
-    /// How often each container that was ever started was started again.
-    pub restarts: BTreeMap<String, u32>,
+    /// The containers that were ever started.
+    pub started: BTreeMap<String, Former>,
+}
+
+/// What was reported of a container that was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Former {
+    /// How often it was started again.
+    pub restarts: u32,
+    /// How it ended, if it was not running.
+    pub exit_code: Option<i32>,
 }
 
 /// `PodPhase`. It only goes forward.
@@ -234,12 +243,22 @@ fn reported(view: &PodView) -> Reported {
                 since: condition.last_transition_time.clone(),
             })
             .collect(),
-        restarts: status
+        started: status
             .init_container_statuses
             .iter()
             .chain(&status.container_statuses)
             .filter(started)
-            .map(|status| (status.name.clone(), status.restart_count))
+            .map(|status| {
+                let former = Former {
+                    restarts: status.restart_count,
+                    exit_code: status
+                        .state
+                        .terminated
+                        .as_ref()
+                        .map(|ended| ended.exit_code),
+                };
+                (status.name.clone(), former)
+            })
             .collect(),
     }
 }

@@ -38,7 +38,8 @@ pub fn status(kubelet: &Kubelet, record: &mut Record, now: Now) -> Option<PodSta
     };
     let statuses = |containers: &[Container]| -> Vec<ContainerStatus> {
         let each = containers.iter();
-        each.map(|container| container_status(kubelet, record, &pod, container)).collect()
+        each.map(|container| container_status(kubelet, record, &pod, container))
+            .collect()
     };
     let (init, main) = (statuses(&pod.init), statuses(&pod.containers));
     let conditions = conditions(record, &pod, &init, &main, now);
@@ -72,9 +73,12 @@ fn phase(record: &Record, pod: &Pod) -> Phase {
         return Phase::Pending;
     }
     let started = |container: &Container| {
-        record.containers.get(&container.name).is_some_and(|instance| {
-            !matches!(instance.life, Life::New | Life::Made(_)) || instance.last.is_some()
-        })
+        record
+            .containers
+            .get(&container.name)
+            .is_some_and(|instance| {
+                !matches!(instance.life, Life::New | Life::Made(_)) || instance.last.is_some()
+            })
     };
     if pod.containers.iter().all(started) {
         Phase::Running
@@ -113,11 +117,17 @@ fn container_status(
         message: ended.message.clone(),
         started_at: ended.started,
         finished_at: ended.finished,
-        container_id: if ended.id.is_empty() { String::new() } else { url(&ended.id) },
+        container_id: if ended.id.is_empty() {
+            String::new()
+        } else {
+            url(&ended.id)
+        },
     };
     let mut last = instance.last.as_ref();
     let state = match (&instance.life, &instance.trouble) {
-        (Life::Running { started, .. }, _) => ContainerState::Running { started_at: *started },
+        (Life::Running { started, .. }, _) => ContainerState::Running {
+            started_at: *started,
+        },
         (life, Some(trouble)) => {
             if let Life::Ended(ended) = life {
                 last = Some(ended);
@@ -145,7 +155,10 @@ fn container_status(
         restart_count: instance.made.saturating_sub(1),
         image: container.image.clone(),
         image_id: instance.image_id.clone(),
-        container_id: shown.filter(|id| !id.is_empty()).map(url).unwrap_or_default(),
+        container_id: shown
+            .filter(|id| !id.is_empty())
+            .map(url)
+            .unwrap_or_default(),
         started: running,
     }
 }
@@ -165,7 +178,11 @@ fn waiting(record: &Record, pod: &Pod, container: &Container) -> ContainerState 
     let initializing = !pod.init.is_empty() && !pod.is_init(&container.name);
     let reason = if initializing && !initialized(record, pod) {
         "PodInitializing"
-    } else if pod.init.first().is_some_and(|first| pod.is_init(&container.name) && first != container) {
+    } else if pod
+        .init
+        .first()
+        .is_some_and(|first| pod.is_init(&container.name) && first != container)
+    {
         "PodInitializing"
     } else {
         "ContainerCreating"
@@ -210,7 +227,10 @@ fn conditions(
     };
     let not_initialized = (
         "ContainersNotInitialized",
-        format!("containers with incomplete status: [{}]", incomplete.join(" ")),
+        format!(
+            "containers with incomplete status: [{}]",
+            incomplete.join(" ")
+        ),
     );
     let initialized = initialized || record.phase == Phase::Succeeded;
     let own = [

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::actions::kubelet::KubeletAction;
-use crate::machine::{Now, Step};
+use crate::machine::Step;
 use crate::machines::kubelet::Kubelet;
 use crate::machines::kubelet::pod::Pod;
 use crate::machines::kubelet::state::{Admission, Record, Retry, State};
@@ -20,7 +20,6 @@ const LEAST_GRACE_S: u64 = 2;
 pub fn listed(
     kubelet: &Kubelet,
     state: &mut State,
-    now: Now,
     revision: u64,
     pods: Vec<Pod>,
 ) -> Step<KubeletAction> {
@@ -43,7 +42,7 @@ pub fn listed(
         }
     }
     for pod in pods {
-        apply(kubelet, state, now, pod, &mut actions);
+        apply(kubelet, state, pod, &mut actions);
     }
     Step::Moved(actions)
 }
@@ -52,16 +51,20 @@ pub fn listed(
 pub fn applied(
     kubelet: &Kubelet,
     state: &mut State,
-    now: Now,
     revision: u64,
     pod: Pod,
 ) -> Step<KubeletAction> {
-    if revision <= state.floor && state.pods.get(&pod.name.uid).is_none_or(|found| found.pod.is_none()) {
+    if revision <= state.floor
+        && state
+            .pods
+            .get(&pod.name.uid)
+            .is_none_or(|found| found.pod.is_none())
+    {
         return Step::Refused("a pod from before the last list");
     }
     state.floor = state.floor.max(revision);
     let mut actions = Vec::new();
-    apply(kubelet, state, now, pod, &mut actions);
+    apply(kubelet, state, pod, &mut actions);
     Step::Moved(actions)
 }
 
@@ -91,13 +94,7 @@ fn lose(record: &mut Record, grace_s: Option<u64>, actions: &mut Vec<KubeletActi
     actions.push(KubeletAction::PodGone { pod: pod.name });
 }
 
-fn apply(
-    kubelet: &Kubelet,
-    state: &mut State,
-    _now: Now,
-    pod: Pod,
-    actions: &mut Vec<KubeletAction>,
-) {
+fn apply(kubelet: &Kubelet, state: &mut State, pod: Pod, actions: &mut Vec<KubeletAction>) {
     // A container starts only for a pod bound to this node.
     if pod.node_name != kubelet.config.node_name {
         if let Some(record) = state.pods.get_mut(&pod.name.uid) {
@@ -112,12 +109,20 @@ fn apply(
             && record.name.uid != pod.name.uid;
         if namesake {
             lose(record, None, actions);
+            state.held.insert(record.name.uid.clone());
         }
     }
     let record = state
         .pods
         .entry(pod.name.uid.clone())
         .or_insert_with(|| Record::new(pod.name.clone()));
+    let mut pod = pod;
+    if let Some(before) = &record.pod {
+        // What is reported is this kubelet's own word, but for the conditions of others.
+        let conditions = std::mem::take(&mut pod.reported.conditions);
+        pod.reported = before.reported.clone();
+        pod.reported.conditions = conditions;
+    }
     let before = record.pod.replace(pod.clone());
     let was_deleting = before.as_ref().is_some_and(|before| before.deleting);
     if pod.deleting && !was_deleting {

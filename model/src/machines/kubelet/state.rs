@@ -28,6 +28,8 @@ pub struct State {
     pub relist: bool,
     /// Whether that list has been asked for.
     pub relisting: bool,
+    /// Pods (UIDs) that wait for others: for their name, for room, for a place among those that start.
+    pub held: BTreeSet<String>,
     /// Every pod of which the API or the runtime has something, by UID.
     pub pods: BTreeMap<String, Record>,
 }
@@ -252,7 +254,12 @@ impl Record {
     /// Why nothing of it may be started, if so.
     pub fn ending(&self, stopping: bool) -> Option<Ending> {
         let Some(pod) = &self.pod else {
-            return Some(Ending::Gone);
+            // A node that stops before the API could tell its pods keeps their directories.
+            return Some(if stopping {
+                Ending::Stopping
+            } else {
+                Ending::Gone
+            });
         };
         if pod.deleting {
             return Some(Ending::Deleting);
@@ -260,8 +267,7 @@ impl Record {
         if stopping {
             return Some(Ending::Stopping);
         }
-        let over =
-            self.finished.is_some() || matches!(self.admission, Admission::Rejected(_, _));
+        let over = self.finished.is_some() || matches!(self.admission, Admission::Rejected(_, _));
         over.then_some(Ending::Finished)
     }
 
@@ -279,10 +285,19 @@ impl Record {
             && !self.may_be_alive()
     }
 
-    /// Whether its requests are taken: it was accepted and has not ended.
+    /// Whether its requests are taken: it was accepted and has not ended, or something of it is still here.
     pub fn holds_resources(&self) -> bool {
-        let accepted = matches!(self.admission, Admission::Admitted);
-        accepted && (self.finished.is_none() || self.may_be_alive()) && self.removal == Removal::None
+        match (&self.pod, &self.admission) {
+            (None, _) => {
+                let going = !self.clean() && self.operation != Some(Operation::RemoveDirectories);
+                self.may_be_alive() || (self.finished.is_none() && going)
+            }
+            (Some(_), Admission::Rejected(_, _)) => false,
+            (Some(_), Admission::Undecided) => self.may_be_alive(),
+            (Some(_), Admission::Admitted) => {
+                self.may_be_alive() || (self.finished.is_none() && self.removal == Removal::None)
+            }
+        }
     }
 
     /// Whether a container that has ended with this code starts again.

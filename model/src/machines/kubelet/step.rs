@@ -28,6 +28,7 @@ impl Machine for Kubelet {
             stopped: false,
             relist: false,
             relisting: true,
+            held: Default::default(),
             pods: Default::default(),
         }
     }
@@ -39,11 +40,12 @@ impl Machine for Kubelet {
         input: Input,
         out: &mut Out<Self>,
     ) -> Step<KubeletAction> {
+        let about = plan::about(&input);
         let step = self.take(state, now, input, out);
         let Step::Moved(mut actions) = step else {
             return step;
         };
-        plan::settle(self, state, now, out, &mut actions);
+        plan::settle(self, state, now, about, out, &mut actions);
         Step::Moved(actions)
     }
 
@@ -83,12 +85,8 @@ impl Kubelet {
                 outcome,
             } => completion::done(self, state, now, &uid, operation, outcome, out),
             // Step 8: the API server notifies the node's kubelet.
-            Input::PodsListed { revision, pods } => {
-                sources::listed(self, state, now, revision, pods)
-            }
-            Input::PodApplied { revision, pod } => {
-                sources::applied(self, state, now, revision, pod)
-            }
+            Input::PodsListed { revision, pods } => sources::listed(self, state, revision, pods),
+            Input::PodApplied { revision, pod } => sources::applied(self, state, revision, pod),
             Input::PodGone {
                 revision,
                 uid,
@@ -128,8 +126,11 @@ fn runtime_failed(
     why: String,
     out: &mut Out<Kubelet>,
 ) -> Step<KubeletAction> {
+    if !state.relisting {
+        return Step::Refused("no list of the runtime was asked for");
+    }
     state.relisting = false;
-    state.relist = true;
+    out.timer(Timer::Runtime, node::RUNTIME_MS);
     let mut actions = Vec::new();
     state.node.runtime = Some(Err(why));
     if state.node.registration == Registration::Absent && state.node.retry_ms.is_none() {
