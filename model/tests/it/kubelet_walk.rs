@@ -552,7 +552,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// At most one, no start after the end was told, no overcommitment, phases forward: asserted on the way. At rest
     /// the runtime has exactly the pods that the API has and that were admitted, and every deletion is carried out.

@@ -288,10 +288,7 @@ impl Record {
     /// Whether its requests are taken: it was accepted and has not ended, or something of it is still here.
     pub fn holds_resources(&self) -> bool {
         match (&self.pod, &self.admission) {
-            (None, _) => {
-                let going = !self.clean() && self.operation != Some(Operation::RemoveDirectories);
-                self.may_be_alive() || (self.finished.is_none() && going)
-            }
+            (None, _) => self.may_be_alive(),
             (Some(_), Admission::Rejected(_, _)) => false,
             (Some(_), Admission::Undecided) => self.may_be_alive(),
             (Some(_), Admission::Admitted) => {
