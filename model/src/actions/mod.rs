@@ -9,4 +9,3 @@ pub mod supervisor;
 pub mod transaction;
 pub mod watch_cache;
 pub mod workqueue;
-pub mod kubelet;

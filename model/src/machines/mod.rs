@@ -11,4 +11,3 @@ pub mod supervisor;
 pub mod transaction;
 pub mod watch_cache;
 pub mod workqueue;
-pub mod kubelet;

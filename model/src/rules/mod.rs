@@ -8,7 +8,6 @@ pub mod pod_resources;
 pub mod quantity;
 pub mod resource_version;
 pub mod resources;
-pub mod pod_resources;
 pub mod selector;
 pub mod taints;
 pub mod time;
