@@ -6,11 +6,13 @@ mod connection;
 mod endpoint;
 mod environment;
 mod error;
+mod handshake;
 mod lane;
 mod limits;
 mod link;
 mod message;
 mod quic;
+mod reading;
 mod stream;
 mod tls;
 

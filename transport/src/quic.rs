@@ -11,7 +11,6 @@ use quinn::{
 };
 use ring::{hkdf, hmac};
 
-use crate::endpoint::varint;
 use crate::environment::Random;
 use crate::error::Error;
 use crate::limits::Limits;
@@ -131,4 +130,13 @@ impl ConnectionIdGenerator for Ids {
     fn cid_lifetime(&self) -> Option<Duration> {
         None
     }
+}
+
+/// A count that QUIC can carry.
+fn varint(name: &'static str, value: u64) -> Result<VarInt, Error> {
+    VarInt::from_u64(value).map_err(|_| Error::Limits {
+        name,
+        value,
+        reason: "QUIC counts to 2^62 - 1",
+    })
 }

@@ -9,11 +9,12 @@ use bytes::{Bytes, BytesMut};
 use quinn::{ReadError, RecvStream, SendStream, VarInt, WriteError};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use crate::arriving::{self, Unread};
+use crate::arriving;
 use crate::connection::{Connection, Inner};
 use crate::error::{Error, Sent, code};
 use crate::frame::{Frame, FrameError, FrameLimits, Kind};
 use crate::message::{Message, MessageId};
+use crate::reading::{self, Unread};
 
 /// How long the reason of an ended stream may come after its end.
 const REASON_WAIT_MAX: Duration = Duration::from_secs(1);
@@ -256,7 +257,7 @@ impl StreamReceiver {
         }
         let inner = &self.shared.connection.inner;
         let limits = FrameLimits::own_stream(&inner.limits);
-        let read = arriving::read_frame(&mut self.stream, &mut self.buffer, limits).await;
+        let read = reading::read_frame(&mut self.stream, &mut self.buffer, limits).await;
         let frame = match read {
             Ok(Some(frame)) if frame.kind == Kind::Item => {
                 return Ok(Some(arriving::message(frame)));

@@ -92,6 +92,42 @@ fn an_answer_that_is_too_long_fails_its_ask() {
 }
 
 #[test]
+fn long_openings() {
+    with_limits(
+        Limits {
+            inline_bytes_max: 1_000,
+            ..Limits::default()
+        },
+        async |kubelet, apiserver| {
+            let error = kubelet
+                .open(&1_u8, Bytes::from(vec![0; 1_000]), None)
+                .await
+                .unwrap_err();
+            says(
+                &error,
+                &[
+                    "an opening of 1001 bytes is longer than inline_bytes_max, 1000",
+                    "next message",
+                ],
+            );
+            let mut stream = kubelet
+                .open(&1_u8, Bytes::from(vec![0; 999]), None)
+                .await
+                .unwrap();
+            let Incoming::Open(_, mut accepted) = apiserver.next().await else {
+                panic!("a stream")
+            };
+            stream
+                .send(&2_u8, Bytes::from(vec![0; 100_000]), None)
+                .await
+                .unwrap();
+            let message = accepted.recv().await.unwrap().unwrap();
+            assert_eq!(message.body.len(), 100_000);
+        },
+    );
+}
+
+#[test]
 fn asks_in_flight() {
     let limits = Limits {
         asks_in_flight_max: 2,

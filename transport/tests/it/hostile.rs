@@ -292,6 +292,12 @@ async fn more_asks_than_may_be_in_flight() {
 }
 
 #[tokio::test]
+async fn two_messages_where_one_may_be() {
+    let two = [frame(TELL, 1).bytes(), frame(TELL, 2).bytes()].concat();
+    check(LONG, &two, FrameError::Trailing(42)).await;
+}
+
+#[tokio::test]
 async fn a_long_message_cut_short() {
     let scene = scene(Limits::default()).await;
     let mut stream = raw::open(&scene.wire, LONG).await;

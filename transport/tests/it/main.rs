@@ -7,6 +7,7 @@ mod frames;
 mod golden;
 mod hostile;
 mod identities;
+mod killed;
 mod linking;
 mod raw;
 mod refusing;

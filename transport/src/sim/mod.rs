@@ -4,27 +4,23 @@
 //! same order at the same times. What differs between two runs is the content: ring draws the ephemeral
 //! keys of TLS itself. [`Network::fingerprint`] therefore covers time, addresses and lengths.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+mod socket;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use quinn::udp::{RecvMeta, Transmit};
-use quinn::{AsyncUdpSocket, Runtime, TokioRuntime, UdpPoller};
-use tokio::time::{Instant, Sleep, sleep_until};
+use quinn::{AsyncUdpSocket, Runtime, TokioRuntime};
+use tokio::time::Instant;
 
 use crate::environment::{Environment, Random, Sockets, WallClock};
+use socket::{Datagram, Inbox, SimulatedSocket};
 
 /// The first port that [`Network`] gives to those who ask for any.
 const FIRST_FREE_PORT: u16 = 49_152;
-/// Datagrams on their way to one socket; a real one drops what does not fit its buffer, too.
-const ON_THE_WAY_MAX: usize = 4096;
-
 /// A seeded generator: SplitMix64 (Steele, Lea, Flood 2014). For simulations only.
 #[derive(Debug)]
 pub struct SeededRandom(Mutex<u64>);
@@ -122,29 +118,6 @@ struct State {
     next_port: u16,
     fingerprint: u64,
     datagrams: u64,
-}
-
-/// Datagrams on their way to one socket.
-#[derive(Default)]
-struct Inbox {
-    state: Mutex<InboxState>,
-}
-
-#[derive(Default)]
-struct InboxState {
-    on_the_way: BinaryHeap<Reverse<Datagram>>,
-    timer: Option<Pin<Box<Sleep>>>,
-    waker: Option<Waker>,
-}
-
-/// Ordered by arrival, then by sending.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Datagram {
-    arrives: Instant,
-    number: u64,
-    from: SocketAddr,
-    to_ip: IpAddr,
-    content: Vec<u8>,
 }
 
 impl Network {
@@ -311,130 +284,5 @@ impl Sockets for Network {
             address,
             inbox,
         }))
-    }
-}
-
-impl Inbox {
-    fn state(&self) -> MutexGuard<'_, InboxState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn put(&self, datagram: Datagram) {
-        let mut state = self.state();
-        if state.on_the_way.len() < ON_THE_WAY_MAX {
-            state.on_the_way.push(Reverse(datagram));
-        }
-        if let Some(waker) = state.waker.take() {
-            waker.wake();
-        }
-    }
-}
-
-/// A socket on a [`Network`].
-struct SimulatedSocket {
-    network: Network,
-    address: SocketAddr,
-    inbox: Arc<Inbox>,
-}
-
-impl fmt::Debug for SimulatedSocket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SimulatedSocket({})", self.address)
-    }
-}
-
-impl Drop for SimulatedSocket {
-    fn drop(&mut self) {
-        let mut state = self.network.state();
-        if state
-            .sockets
-            .get(&self.address)
-            .is_some_and(|bound| Arc::ptr_eq(bound, &self.inbox))
-        {
-            state.sockets.remove(&self.address);
-        }
-    }
-}
-
-/// A simulated socket takes every datagram at once.
-#[derive(Debug)]
-struct AlwaysWritable;
-
-impl UdpPoller for AlwaysWritable {
-    fn poll_writable(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncUdpSocket for SimulatedSocket {
-    fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
-        Box::pin(AlwaysWritable)
-    }
-
-    fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        let size = transmit
-            .segment_size
-            .unwrap_or(transmit.contents.len())
-            .max(1);
-        for datagram in transmit.contents.chunks(size) {
-            self.network
-                .send(self.address, &self.inbox, transmit.destination, datagram);
-        }
-        Ok(())
-    }
-
-    fn poll_recv(
-        &self,
-        context: &mut Context<'_>,
-        buffers: &mut [IoSliceMut<'_>],
-        metas: &mut [RecvMeta],
-    ) -> Poll<io::Result<usize>> {
-        let mut state = self.inbox.state();
-        let now = Instant::now();
-        let mut received = 0;
-        for (buffer, meta) in buffers.iter_mut().zip(metas) {
-            if !state
-                .on_the_way
-                .peek()
-                .is_some_and(|Reverse(next)| next.arrives <= now)
-            {
-                break;
-            }
-            let Some(Reverse(datagram)) = state.on_the_way.pop() else {
-                break;
-            };
-            let length = datagram.content.len().min(buffer.len());
-            buffer[..length].copy_from_slice(&datagram.content[..length]);
-            *meta = RecvMeta {
-                addr: datagram.from,
-                len: length,
-                stride: length,
-                ecn: None,
-                dst_ip: Some(datagram.to_ip),
-            };
-            received += 1;
-        }
-        if received > 0 {
-            return Poll::Ready(Ok(received));
-        }
-        state.waker = Some(context.waker().clone());
-        if let Some(arrives) = state.on_the_way.peek().map(|Reverse(next)| next.arrives) {
-            let timer = state
-                .timer
-                .get_or_insert_with(|| Box::pin(sleep_until(arrives)));
-            timer.as_mut().reset(arrives);
-            if timer.as_mut().poll(context).is_ready() {
-                context.waker().wake_by_ref();
-            }
-        }
-        Poll::Pending
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.address)
-    }
-
-    fn may_fragment(&self) -> bool {
-        false
     }
 }
