@@ -19,9 +19,8 @@ pub(crate) struct ControllerEffects {
 }
 
 impl ControllerEffects {
-    /// Over a client, with so many requests at once.
-    pub(crate) fn new(client: ApiClient, recorder: EventRecorder, requests_max: usize) -> Self {
-        let requests = Rc::new(Semaphore::new(requests_max));
+    /// Over a client, with so many requests at once as the semaphore has permits.
+    pub(crate) fn new(client: ApiClient, recorder: EventRecorder, requests: Rc<Semaphore>) -> Self {
         ControllerEffects {
             client,
             recorder,

@@ -16,8 +16,8 @@ type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// A controller that runs.
 pub(crate) trait Hosted {
-    /// Whether it looks at a resource.
-    fn follows(&self, resource: &GroupResource) -> bool;
+    /// The resources that it looks at.
+    fn resources(&self) -> &[GroupResource];
 
     /// Gives it a change; returns when it has taken it in.
     fn deliver<'a>(
@@ -76,8 +76,8 @@ where
         + Unpin
         + 'static,
 {
-    fn follows(&self, resource: &GroupResource) -> bool {
-        self.resources.contains(resource)
+    fn resources(&self) -> &[GroupResource] {
+        &self.resources
     }
 
     fn deliver<'a>(

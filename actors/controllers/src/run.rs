@@ -10,12 +10,16 @@ use std::task::Poll;
 
 use anyhow::Context;
 use model::machines::controller::Reconcile;
+use model::machines::garbage_collector::GarbageCollector;
+use model::machines::namespace::Namespaces;
+use model::machines::pod_gc::PodGc;
 use model::machines::replicaset::ReplicaSets;
+use model::machines::serviceaccount::ServiceAccounts;
 use model::messages::api::Selection;
 use model::objects::key::GroupResource;
 use model::trace::Header;
 use shell::{ApiClient, Environment, EventRecorder, Shutdown, Subject, TraceWriter, inform};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use transport::{Backoff, Endpoint, Identity, Limits, Link};
 
 use crate::Config;
@@ -68,7 +72,8 @@ async fn serve(
     ready: impl FnOnce(),
 ) -> anyhow::Result<()> {
     let hosted = Rc::new(hosts(config, &environment, &client)?);
-    let resources: BTreeSet<GroupResource> = every_resource();
+    let followed = hosted.iter().flat_map(|host| host.resources());
+    let resources: BTreeSet<GroupResource> = followed.cloned().collect();
     let (listed, mut lists) = watch::channel(0_usize);
     let mut informers = Vec::new();
     for resource in &resources {
@@ -109,27 +114,51 @@ async fn serve(
     ended
 }
 
-/// Starts every controller.
+/// Starts every controller, each under the name by which Kubernetes' events know it.
 fn hosts(
     config: &Config,
     environment: &Environment,
     client: &ApiClient,
 ) -> anyhow::Result<Vec<Box<dyn Hosted>>> {
+    let requests = Rc::new(Semaphore::new(REQUESTS_MAX));
     let effects = |name: &str| {
         let recorder = EventRecorder::start(client.clone(), environment.clone(), name, "");
-        ControllerEffects::new(client.clone(), recorder, REQUESTS_MAX)
+        ControllerEffects::new(client.clone(), recorder, requests.clone())
     };
-    Ok(vec![start(
-        ReplicaSets,
-        effects("replicaset-controller"),
-        trace(config, NAME, ReplicaSets::NAME)?,
-        environment.clone(),
-    )])
-}
-
-/// The resources that some controller looks at.
-fn every_resource() -> BTreeSet<GroupResource> {
-    ReplicaSets.resources().into_iter().collect()
+    let trace = |machine: &str| trace(config, NAME, machine);
+    let world = || environment.clone();
+    Ok(vec![
+        start(
+            ReplicaSets,
+            effects("replicaset-controller"),
+            trace(ReplicaSets::NAME)?,
+            world(),
+        ),
+        start(
+            GarbageCollector,
+            effects("garbage-collector-controller"),
+            trace(GarbageCollector::NAME)?,
+            world(),
+        ),
+        start(
+            Namespaces,
+            effects("namespace-controller"),
+            trace(Namespaces::NAME)?,
+            world(),
+        ),
+        start(
+            ServiceAccounts,
+            effects("serviceaccount-controller"),
+            trace(ServiceAccounts::NAME)?,
+            world(),
+        ),
+        start(
+            PodGc,
+            effects("pod-garbage-collector-controller"),
+            trace(PodGc::NAME)?,
+            world(),
+        ),
+    ])
 }
 
 /// Follows a resource and gives its changes to every controller that looks at it.
@@ -153,7 +182,10 @@ async fn follow(
         &environment,
         trace,
         async |delivery, cause| {
-            for host in hosted.iter().filter(|host| host.follows(&resource)) {
+            for host in hosted
+                .iter()
+                .filter(|host| host.resources().contains(&resource))
+            {
                 host.deliver(&resource, &delivery, cause).await;
             }
             if fresh.replace(false) {

@@ -3,9 +3,13 @@
 
 pub mod controller;
 pub mod kubelet;
+pub mod garbage_collector;
+pub mod namespace;
+pub mod pod_gc;
 pub mod reflector;
 pub mod replicaset;
 pub mod scheduler;
+pub mod serviceaccount;
 pub mod store;
 pub mod supervisor;
 pub mod transaction;

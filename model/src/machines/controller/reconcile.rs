@@ -39,11 +39,18 @@ pub struct Context<'a> {
 pub struct Wakes<'a> {
     /// Keys to look at.
     pub keys: BTreeSet<ObjectKey>,
+    /// Keys to look at in so many milliseconds.
+    pub later: Vec<(ObjectKey, u64)>,
     /// What was caused and not yet seen.
     pub expectations: &'a mut Expectations,
 }
 
 impl Wakes<'_> {
+    /// Has a key looked at in so many milliseconds.
+    pub fn wake_after(&mut self, key: &ObjectKey, after_ms: u64) {
+        self.later.push((key.clone(), after_ms));
+    }
+
     /// Has a key looked at.
     pub fn wake(&mut self, key: &ObjectKey) {
         if !self.keys.contains(key) {

@@ -41,7 +41,9 @@ impl<R: Reconcile> Machine for Controller<R> {
     ) -> Step<ControllerAction> {
         let mut actions = Vec::new();
         match input {
-            Input::Seen(resource, delivery) => self.seen(state, resource, delivery, &mut actions),
+            Input::Seen(resource, delivery) => {
+                self.seen(state, resource, delivery, &mut actions, out);
+            }
             Input::Answered(key, index, answer) => {
                 if !state
                     .rounds
@@ -87,6 +89,7 @@ impl<R: Reconcile> Controller<R> {
         resource: GroupResource,
         delivery: Delivery<R::Seen>,
         actions: &mut Vec<ControllerAction>,
+        out: &mut Out<Self>,
     ) {
         let (revision, list) = match &delivery {
             Delivery::Replace { revision, .. } => (*revision, true),
@@ -94,12 +97,17 @@ impl<R: Reconcile> Controller<R> {
         };
         let mut wakes = Wakes {
             keys: Default::default(),
+            later: Vec::new(),
             expectations: &mut state.expectations,
         };
         self.reconcile
             .observe(&mut state.view, &resource, delivery, &mut wakes);
-        for key in wakes.keys {
+        let (keys, later) = (wakes.keys, wakes.later);
+        for key in keys {
             state.queue.add(key);
+        }
+        for (key, after_ms) in later {
+            out.timer(Timer::Later(key), after_ms);
         }
         if list {
             let rounds = &state.rounds;

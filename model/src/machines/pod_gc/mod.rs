@@ -1,0 +1,7 @@
+#![doc = include_str!("README.md")]
+
+mod step;
+mod view;
+
+pub use step::{PodGc, Session};
+pub use view::{Seen, View};
