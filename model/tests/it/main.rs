@@ -1,8 +1,8 @@
 //! Scenario files, properties and snapshots of the machines.
 
-mod patch;
 mod kubelet;
 mod kubelet_walk;
+mod patch;
 mod quantity;
 mod reflector;
 mod replicaset;
@@ -13,4 +13,6 @@ mod shorthand;
 mod store_model;
 mod supervisor;
 mod time;
+mod watch_cache;
+mod watch_cache_model;
 mod workqueue;

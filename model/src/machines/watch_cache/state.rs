@@ -226,9 +226,13 @@ impl<V: Cached> State<V> {
         self.filled.then_some(self.revision)
     }
 
-    /// Whether the cache takes in the store's changes at present.
-    pub fn is_following(&self) -> bool {
-        matches!(self.feed, Feed::Following)
+    /// What the cache does about the store at present: `listing`, `following` or `resting`.
+    pub fn phase(&self) -> &'static str {
+        match self.feed {
+            Feed::Listing(_) => "listing",
+            Feed::Following => "following",
+            Feed::Resting { .. } => "resting",
+        }
     }
 
     /// How many objects it holds, how many recent changes, how many watches and waiting requests.
