@@ -52,7 +52,8 @@ pub fn write(file: &str, text: &str) -> Outcome {
 
 /// Prints what the kernel says about this process's identity and rights.
 pub fn identity() -> Outcome {
-    const SHOWN: [&str; 6] = ["Uid:", "Gid:", "Groups:", "CapEff:", "CapBnd:", "NoNewPrivs:"];
+    const SHOWN: [&str; 8] =
+        ["Uid:", "Gid:", "Groups:", "SigBlk:", "SigIgn:", "CapEff:", "CapBnd:", "NoNewPrivs:"];
     let status = fs::read_to_string("/proc/self/status").map_err(|e| e.to_string())?;
     for line in status.lines().filter(|line| SHOWN.iter().any(|name| line.starts_with(name))) {
         println!("{line}");

@@ -7,11 +7,17 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// Rounds of killing before giving up: each round catches what forked during the one before.
 const KILL_ROUNDS_MAX: usize = 100;
+
+/// How long a killed process may take to end.
+const END_TIME_MAX: Timespec = Timespec {
+    tv_sec: 10,
+    tv_nsec: 0,
+};
 
 /// Mount points of every mounted hierarchy, v1 and v2.
 pub fn hierarchies() -> io::Result<Vec<PathBuf>> {
@@ -58,24 +64,33 @@ pub fn join_apart(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Kills every process in group `path` and below it and returns when none is left there.
-/// Errors if processes remain (they may be waiting in the kernel).
+/// Kills every process in group `path` and below it and returns when each of them has ended.
+/// Errors if one does not (it may be waiting in the kernel, for a disk that is gone).
 pub fn kill_all(path: &Path) -> io::Result<()> {
+    let stuck = || io::Error::other(format!("processes of cgroup {} do not end", path.display()));
     for _ in 0..KILL_ROUNDS_MAX {
         let pids = processes(path)?;
         if pids.is_empty() {
             return Ok(());
         }
-        for pid in pids {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        let mut dying = Vec::new();
+        for pid in pids.into_iter().filter_map(Pid::from_raw) {
+            // One that has ended meanwhile needs no killing.
+            let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {
+                continue;
+            };
+            let _ = pidfd_send_signal(&process, Signal::KILL);
+            dying.push(process);
         }
-        std::thread::yield_now();
-        std::thread::sleep(std::time::Duration::from_millis(2));
+        for process in dying {
+            // A process's descriptor can be read once it has ended (pidfd_open(2)).
+            let mut waited = [PollFd::new(&process, PollFlags::IN)];
+            if poll(&mut waited, Some(&END_TIME_MAX))? == 0 {
+                return Err(stuck());
+            }
+        }
     }
-    Err(io::Error::other(format!(
-        "processes of cgroup {} do not end",
-        path.display()
-    )))
+    Err(stuck())
 }
 
 /// Processes in group `path` and below it that are not zombies.
@@ -156,7 +171,8 @@ fn remove_tree(directory: &Path) -> io::Result<()> {
     remove_one(directory)
 }
 
-/// A killed process leaves its group a moment after it was reaped, so a busy group is tried again.
+/// A process that has ended leaves its group a moment later, and nothing tells when: v1 has no event for
+/// it. So a busy group is tried again.
 fn remove_one(directory: &Path) -> io::Result<()> {
     const TRIES: u32 = 50;
     let mut tried = 0;

@@ -162,7 +162,10 @@ mod tests {
             ("localhost/x", "localhost/x:latest"),
             ("localhost:5000/x:1.2-a_b", "localhost:5000/x:1.2-a_b"),
             ("registry.k8s.io/pause:3.10", "registry.k8s.io/pause:3.10"),
-            ("a-b__c.d/e---f", "docker.io/a-b__c.d/e---f:latest"),
+            (
+                "docker.io/a-b__c.d/e---f",
+                "docker.io/a-b__c.d/e---f:latest",
+            ),
         ];
         for (given, full) in cases {
             assert_eq!(

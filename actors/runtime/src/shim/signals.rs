@@ -42,12 +42,16 @@ impl AsFd for Signals {
     }
 }
 
-/// Gives this process the signal state a program expects at its start. Both the mask and an ignored
-/// signal survive execve(2), and Rust's runtime ignores SIGPIPE.
+/// Gives this process the signal state a program expects at its start. Both the mask and ignored
+/// signals survive execve(2); Rust's runtime ignores SIGPIPE, and whoever started the node may have
+/// ignored others (nohup does).
 pub(crate) fn restore_defaults() -> nix::Result<()> {
     SigSet::empty().thread_set_mask()?;
-    // SAFETY: the default disposition runs no code of this process.
-    unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }?;
+    let fixed = [Signal::SIGKILL, Signal::SIGSTOP];
+    for number in Signal::iterator().filter(|number| !fixed.contains(number)) {
+        // SAFETY: the default disposition runs no code of this process.
+        unsafe { signal(number, SigHandler::SigDfl) }?;
+    }
     Ok(())
 }
 

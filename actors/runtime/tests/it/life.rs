@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use runtime::Runtime;
-use runtime::cri::{ContainerState, SandboxState, reason};
+use runtime::cri::{ContainerEvent, ContainerState, SandboxState, reason};
+use runtime::{Error, Runtime};
 
-use crate::node::{Node, echo_config, http_get};
+use crate::node::{Node, echo_config, http_get, words};
 
 #[tokio::test]
 #[cfg_attr(not(root), ignore = "needs root")]
@@ -53,5 +53,192 @@ async fn exit_codes_and_reasons_are_told() {
             .await;
         assert_eq!((status.exit_code, status.reason.as_str()), (code, why));
     }
+    node.close().await;
+}
+
+#[tokio::test]
+#[cfg_attr(not(root), ignore = "needs root")]
+async fn one_who_ignores_sigterm_is_killed_after_the_grace_time_and_a_later_call_shortens_it() {
+    let node = Node::open().await;
+    let pod = node.pod("stubborn").await;
+    let id = node.echo(&pod.id, "patient", &["ignore-term"]).await;
+    let begun = Instant::now();
+    node.runtime
+        .stop_container(&id, Duration::from_millis(300))
+        .await
+        .expect("stop");
+    assert!(
+        begun.elapsed() >= Duration::from_millis(300),
+        "{:?}",
+        begun.elapsed()
+    );
+    let status = node.runtime.container_status(&id).await.expect("status");
+    assert_eq!(
+        (status.exit_code, status.reason.as_str()),
+        (137, reason::ERROR)
+    );
+
+    let id = node.echo(&pod.id, "hurried", &["ignore-term"]).await;
+    let begun = Instant::now();
+    let (long, short) = (Duration::from_secs(3600), Duration::from_millis(50));
+    let (first, second) = tokio::join!(
+        node.runtime.stop_container(&id, long),
+        node.runtime.stop_container(&id, short)
+    );
+    first.and(second).expect("both end");
+    assert!(
+        begun.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        begun.elapsed()
+    );
+    node.runtime
+        .stop_container(&id, long)
+        .await
+        .expect("stopping what has ended succeeds");
+    node.close().await;
+}
+
+#[tokio::test]
+#[cfg_attr(not(root), ignore = "needs root")]
+async fn a_container_that_cannot_start_says_why() {
+    let node = Node::open().await;
+    let pod = node.pod("broken").await;
+    let cases = [
+        (vec!["nothing-there"], "executable file not found in $PATH"),
+        (vec!["/nothing"], "no such file or directory"),
+        (vec!["/tmp"], "permission denied"),
+    ];
+    for (number, (command, why)) in cases.into_iter().enumerate() {
+        let mut config = echo_config(&format!("c{number}"), &[]);
+        config.command = words(&command);
+        let id = node
+            .runtime
+            .create_container(&pod.id, &config)
+            .await
+            .expect("create");
+        let refused = node
+            .runtime
+            .start_container(&id)
+            .await
+            .expect_err("it cannot start");
+        assert_eq!(refused.reason(), "RunContainerError");
+        assert!(refused.to_string().contains(why), "{refused}");
+        let status = node.runtime.container_status(&id).await.expect("status");
+        let found = (status.state, status.exit_code, status.reason.as_str());
+        assert_eq!(found, (ContainerState::Exited, 128, reason::START_ERROR));
+        assert!(status.message.contains(why), "{status:?}");
+    }
+    let mut config = echo_config("relative", &[]);
+    config.working_dir = "not/absolute".to_owned();
+    let refused = node
+        .runtime
+        .create_container(&pod.id, &config)
+        .await
+        .expect_err("a bad directory");
+    assert_eq!(refused.reason(), "CreateContainerConfigError");
+    node.close().await;
+}
+
+#[tokio::test]
+#[cfg_attr(not(root), ignore = "needs root")]
+async fn what_is_absent_is_told_and_removing_it_succeeds() {
+    let node = Node::open().await;
+    let pod = node.pod("absent").await;
+    let id = node.echo(&pod.id, "main", &["exit", "0"]).await;
+    node.ended(&id).await;
+    for _ in 0..2 {
+        node.runtime.remove_container(&id).await.expect("remove");
+    }
+    let gone = node.runtime.container_status(&id).await;
+    assert!(matches!(gone, Err(Error::NotFound { .. })), "{gone:?}");
+    for _ in 0..2 {
+        node.runtime.stop_pod_sandbox(&pod.id).await.expect("stop");
+    }
+    assert_eq!(
+        node.runtime
+            .pod_sandbox_status(&pod.id)
+            .await
+            .expect("status")
+            .state,
+        SandboxState::NotReady
+    );
+    let refused = node
+        .runtime
+        .create_container(&pod.id, &echo_config("late", &[]))
+        .await;
+    assert!(
+        matches!(refused, Err(Error::CreateContainer { .. })),
+        "{refused:?}"
+    );
+    for _ in 0..2 {
+        node.runtime
+            .remove_pod_sandbox(&pod.id)
+            .await
+            .expect("remove");
+    }
+    let refused = node
+        .runtime
+        .create_container(&pod.id, &echo_config("late", &[]))
+        .await;
+    assert!(
+        matches!(refused, Err(Error::NotFound { .. })),
+        "{refused:?}"
+    );
+    node.close().await;
+}
+
+#[tokio::test]
+#[cfg_attr(not(root), ignore = "needs root")]
+async fn events_tell_a_containers_life_in_order() {
+    let node = Node::open().await;
+    let mut events = node.runtime.events();
+    let pod = node.pod("events").await;
+    let id = node.echo(&pod.id, "main", &[]).await;
+    node.runtime
+        .stop_container(&id, Duration::from_secs(30))
+        .await
+        .expect("stop");
+    node.runtime.remove_container(&id).await.expect("remove");
+    node.runtime.stop_pod_sandbox(&pod.id).await.expect("stop");
+    let mut seen = Vec::new();
+    while seen.len() < 5 {
+        seen.push(match events.next().await.expect("an event") {
+            ContainerEvent::Created(status) => format!("created {:?}", status.state),
+            ContainerEvent::Started(status) => format!("started {:?}", status.state),
+            ContainerEvent::Stopped(status) => {
+                format!("stopped {:?} {}", status.state, status.exit_code)
+            }
+            ContainerEvent::Deleted { id: gone, .. } => format!("deleted {}", gone == id),
+            ContainerEvent::SandboxStopped(status) => format!("sandbox {:?}", status.state),
+        });
+    }
+    let expected = [
+        "created Created",
+        "started Running",
+        "stopped Exited 0",
+        "deleted true",
+        "sandbox NotReady",
+    ];
+    assert_eq!(seen, expected);
+    node.close().await;
+}
+
+#[tokio::test]
+#[cfg_attr(not(root), ignore = "needs root")]
+async fn many_pods_start_at_once() {
+    const PODS: usize = 20;
+    let node = Node::open().await;
+    let begun = Instant::now();
+    let start = async |number: usize| {
+        let pod = node.pod(&format!("many-{number}")).await;
+        node.echo(&pod.id, "main", &[]).await;
+        pod.ips[0]
+    };
+    let addresses = futures_util::future::join_all((0..PODS).map(start)).await;
+    let took = begun.elapsed();
+    let different: std::collections::BTreeSet<_> = addresses.iter().collect();
+    assert_eq!(different.len(), PODS);
+    eprintln!("{PODS} pods in {took:?}");
+    http_get(addresses[PODS - 1], 8080, "/").await;
     node.close().await;
 }

@@ -3,4 +3,11 @@
 
 mod node;
 
+mod adoption;
+mod exec;
+mod images;
+mod isolation;
 mod life;
+mod limits;
+mod logs;
+mod network;

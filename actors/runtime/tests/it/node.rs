@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use runtime::cri::{
     ContainerConfig, ContainerEvent, ContainerId, ContainerState, ContainerStatus, ExecConfig,
     PodSandboxConfig, PodSandboxStatus, SandboxId,
@@ -25,6 +27,7 @@ pub struct Node {
     pub directory: TempDir,
     pub runtime: EmbeddedRuntime,
     options: Options,
+    leftovers: Leftovers,
 }
 
 /// The outcome of a command in a container.
@@ -54,10 +57,12 @@ impl Node {
             options.pod_cidr = cidr.parse().expect("a subnet");
             match EmbeddedRuntime::open(options.clone()).await {
                 Ok(runtime) => {
+                    let leftovers = Leftovers(options.root.clone());
                     return Self {
                         directory,
                         runtime,
                         options,
+                        leftovers,
                     };
                 }
                 Err(error) if error.to_string().contains("is taken") => {}
@@ -72,6 +77,7 @@ impl Node {
             directory,
             runtime,
             options,
+            leftovers,
         } = self;
         drop(runtime);
         let runtime = EmbeddedRuntime::open(options.clone())
@@ -81,6 +87,7 @@ impl Node {
             directory,
             runtime,
             options,
+            leftovers,
         }
     }
 
@@ -211,6 +218,27 @@ impl Node {
             left.iter().all(|entry| entry.file_name() == "last"),
             "{left:?}"
         );
+    }
+}
+
+/// A test that failed leaves its pods; their processes at least must not outlive it.
+struct Leftovers(PathBuf);
+
+impl Drop for Leftovers {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for shim in processes_of(&self.0) {
+            let children = fs::read_to_string(format!("/proc/{shim}/task/{shim}/children"))
+                .unwrap_or_default();
+            let children = children
+                .split_whitespace()
+                .filter_map(|pid| pid.parse().ok());
+            for pid in children.chain(i32::try_from(shim)) {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        }
     }
 }
 
