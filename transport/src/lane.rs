@@ -32,6 +32,8 @@ pub(crate) struct Lane {
     room: Semaphore,
     capacity: u32,
     work: Notify,
+    /// Told once nothing is written any more.
+    ended: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +47,8 @@ struct Queue {
     queued: u64,
     /// Frames handed to QUIC since the start.
     handed: u64,
+    /// What is queued is still written, and nothing else.
+    finishing: bool,
     closed: bool,
 }
 
@@ -72,6 +76,7 @@ impl Lane {
             room: Semaphore::new(capacity as usize),
             capacity,
             work: Notify::new(),
+            ended: Notify::new(),
         }
     }
 
@@ -91,7 +96,7 @@ impl Lane {
     /// number on this lane, or `None` if the lane is closed.
     pub(crate) fn push(&self, cost: usize, head: &[u8], body: &Bytes) -> Option<u64> {
         let mut queue = self.queue();
-        if queue.closed {
+        if queue.closed || queue.finishing {
             return None;
         }
         queue.tail.put_slice(head);
@@ -114,6 +119,13 @@ impl Lane {
         number <= self.queue().handed
     }
 
+    /// Ends the lane when the peer has everything that is queued; waits for that.
+    pub(crate) async fn finish(&self) {
+        self.queue().finishing = true;
+        self.work.notify_one();
+        self.ended.notified().await;
+    }
+
     /// Ends the lane: nothing is queued any more, and whoever waits for room is told.
     pub(crate) fn close(&self) {
         self.queue().closed = true;
@@ -121,7 +133,7 @@ impl Lane {
         self.work.notify_one();
     }
 
-    /// Waits for frames and takes all there are; `None` when the lane is closed.
+    /// Waits for frames and takes all there are; `None` at the lane's end.
     async fn batch(&self) -> Option<Batch> {
         loop {
             {
@@ -139,14 +151,27 @@ impl Lane {
                         cost: std::mem::take(&mut queue.cost),
                     });
                 }
+                if queue.finishing {
+                    return None;
+                }
             }
             self.work.notified().await;
         }
     }
 
-    /// Writes what is queued until the lane or the connection is closed. The stream is opened with the
-    /// first frame, so that a direction nobody uses costs nothing.
+    /// Writes what is queued until the lane or the connection ends. The stream is opened with the first
+    /// frame, so that a direction nobody uses costs nothing.
     pub(crate) async fn write(
+        &self,
+        connection: &quinn::Connection,
+        purpose: u8,
+    ) -> Result<(), quinn::WriteError> {
+        let written = self.write_batches(connection, purpose).await;
+        self.ended.notify_one();
+        written
+    }
+
+    async fn write_batches(
         &self,
         connection: &quinn::Connection,
         purpose: u8,
@@ -161,9 +186,14 @@ impl Lane {
             self.room.add_permits(batch.cost);
             match self.batch().await {
                 Some(next) => batch = next,
-                None => return Ok(()),
+                None => break,
             }
         }
+        if stream.finish().is_ok() {
+            // Until the peer has acknowledged all of it, or the connection ends.
+            let _ = stream.stopped().await;
+        }
+        Ok(())
     }
 }
 

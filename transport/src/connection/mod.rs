@@ -6,6 +6,7 @@ mod sending;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bincode::Encode;
 use bytes::{Bytes, BytesMut};
@@ -22,6 +23,9 @@ use crate::stream::Stream;
 
 use asks::{Ask, Unanswered};
 pub(crate) use life::{Beginning, Inner};
+
+/// How long [`Connection::finish`] waits for the peer.
+const FINISH_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// A live connection with a verified peer. Clones are handles to the same one; when the last handle is
 /// gone (streams and responders count), the connection closes.
@@ -226,10 +230,23 @@ impl Connection {
         }
     }
 
-    /// Closes the connection with a reason for the peer. Asks without an answer fail, on both sides.
+    /// Closes the connection at once, with a reason for the peer. What is queued is lost, and asks
+    /// without an answer fail, on both sides.
     pub fn close(&self, reason: &str) {
         self.inner
             .close(code::DONE, CloseReason::Here(reason.to_owned()));
+    }
+
+    /// Closes the connection when the peer has received the asks, tells and answers that are queued, or
+    /// after half a second. Nothing can be asked, told or answered meanwhile.
+    pub async fn finish(&self, reason: &str) {
+        let inner = &self.inner;
+        let sent = async {
+            tokio::join!(inner.requests.finish(), inner.answers.finish());
+        };
+        // A peer that does not read has been given its time.
+        let _ = timeout(FINISH_TIME_MAX, sent).await;
+        self.close(reason);
     }
 
     /// Waits for the connection's end.

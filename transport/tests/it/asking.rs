@@ -142,3 +142,60 @@ async fn a_close_reaches_the_other_side_with_its_reason() {
     let error = kubelet.ask(&0_u8, Bytes::new(), None).await.unwrap_err();
     assert!(error.certainly_not_sent(), "{error}");
 }
+
+#[tokio::test]
+async fn what_is_queued_arrives_before_an_orderly_end() {
+    let (kubelet, apiserver) = Cluster::new().pair().await;
+    let asking = tokio::spawn({
+        let kubelet = kubelet.clone();
+        async move { kubelet.ask(&0_u8, Bytes::new(), None).await }
+    });
+    let (_, responder) = next_ask(&apiserver).await;
+    for number in 0..500_u32 {
+        apiserver
+            .tell(&number, Bytes::from(vec![0; 1_000]), None)
+            .await
+            .unwrap();
+    }
+    responder.answer(&1_u8, Bytes::new()).await.unwrap();
+    let (told, ()) = tokio::join!(
+        async {
+            let mut told = 0;
+            loop {
+                match kubelet.next().await {
+                    Incoming::Tell(message) => {
+                        assert_eq!(message.decode::<u32>().unwrap(), told);
+                        told += 1;
+                    }
+                    Incoming::Closed(reason) => break (told, reason.to_string()),
+                    other => panic!("{other:?}"),
+                }
+            }
+        },
+        apiserver.finish("the API server stops"),
+    );
+    assert_eq!(
+        told,
+        (500, "closed by the peer: the API server stops".to_owned())
+    );
+    assert_eq!(asking.await.unwrap().unwrap().decode::<u8>().unwrap(), 1);
+    let error = apiserver.tell(&0_u8, Bytes::new(), None).await.unwrap_err();
+    assert!(error.certainly_not_sent(), "{error}");
+}
+
+/// A peer that takes nothing does not hold up the end.
+#[test]
+fn an_orderly_end_has_its_time() {
+    crate::cluster::simulate(async {
+        let (kubelet, _apiserver) = Cluster::simulated().pair().await;
+        for _ in 0..200 {
+            kubelet
+                .tell(&0_u8, Bytes::from(vec![0; 10_000]), None)
+                .await
+                .unwrap();
+        }
+        let start = tokio::time::Instant::now();
+        kubelet.finish("the kubelet stops").await;
+        assert_eq!(start.elapsed().as_millis(), 500);
+    });
+}
