@@ -55,6 +55,8 @@ impl StoreFile {
         let path = directory.join("store.redb");
         let database = Database::builder()
             .set_cache_size(CACHE_BYTES)
+            // Without this redb trusts a file that was closed in order, and may panic if it was damaged since.
+            .set_check_integrity_on_open(true)
             .create(&path)
             .map_err(|error| refusal(&path, error))?;
         let mut disk = StoreFile {

@@ -148,12 +148,9 @@ fn another_format_is_named() {
     );
 }
 
-/// A file cut anywhere is refused, or holds everything (redb leaves room at its end).
-#[test]
-fn a_torn_file_is_refused_or_whole() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("store.redb");
-    let mut file = StoreFile::open(directory.path()).unwrap();
+/// A file of 200 revisions: its bytes and what it holds.
+fn written(directory: &Path) -> (Vec<u8>, Durable<Bytes>) {
+    let mut file = StoreFile::open(directory).unwrap();
     for revision in 2..200 {
         let now = version(revision, Some(vec![7; 2000]));
         let changes = vec![Change {
@@ -165,22 +162,57 @@ fn a_torn_file_is_refused_or_whole() {
     }
     let whole = file.load().unwrap();
     drop(file);
-    let content = fs::read(&path).unwrap();
+    (fs::read(directory.join("store.redb")).unwrap(), whole)
+}
+
+/// Opens each of these files: it is refused with a reason, or holds everything. How many were refused.
+fn refused(
+    directory: &Path,
+    whole: &Durable<Bytes>,
+    damaged: impl Iterator<Item = (String, Vec<u8>)>,
+) -> usize {
+    let path = directory.join("store.redb");
     let mut refused = 0;
-    for part in 0..32 {
-        fs::write(&path, &content[..content.len() * part / 32]).unwrap();
-        match StoreFile::open(directory.path()).and_then(|mut file| file.load()) {
-            // An empty file is one that was about to be made.
-            Ok(found) if part == 0 => assert_eq!(found, Durable::default()),
-            Ok(found) => assert_eq!(found, whole, "cut at {part}/32"),
+    for (damage, content) in damaged {
+        fs::write(&path, &content).unwrap();
+        match StoreFile::open(directory).and_then(|mut file| file.load()) {
+            Ok(found) => assert_eq!(&found, whole, "{damage}"),
             Err(error) => {
                 refused += 1;
-                assert!(!error.to_string().is_empty());
+                assert!(
+                    error.to_string().contains("store.redb"),
+                    "{damage}: {error}"
+                );
             }
         }
         fs::remove_file(&path).unwrap();
     }
-    assert!(refused > 0, "no cut was noticed");
+    refused
+}
+
+#[test]
+fn a_torn_file_is_refused_or_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let (content, whole) = written(directory.path());
+    let cuts = (1..32).map(|part| {
+        (
+            format!("cut at {part}/32"),
+            content[..content.len() * part / 32].to_vec(),
+        )
+    });
+    assert!(refused(directory.path(), &whole, cuts) > 8);
+}
+
+#[test]
+fn a_damaged_file_is_refused_or_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let (content, whole) = written(directory.path());
+    let flips = (0..content.len()).step_by(content.len() / 150).map(|at| {
+        let mut content = content.clone();
+        content[at] ^= 0x10;
+        (format!("byte {at} of {}", content.len()), content)
+    });
+    assert!(refused(directory.path(), &whole, flips) > 20);
 }
 
 #[test]
