@@ -235,15 +235,18 @@ impl<V: Value> Turn<'_, V> {
             match operation {
                 Operation::Put { key, value, lease } => {
                     self.check_lease(*lease, operations.len())?;
-                    added += key.len() as u64 + value.size();
-                    change.add(
-                        key,
-                        self.state
-                            .keys
-                            .newest(key)
-                            .and_then(|old| old.value.as_ref()),
-                        Some(value),
-                    );
+                    let old = self
+                        .state
+                        .keys
+                        .newest(key)
+                        .and_then(|old| old.value.as_ref());
+                    // What is replaced by no more than itself is written however full the store is, so that a
+                    // full one can still be kept alive and cleaned up.
+                    added += match old {
+                        Some(old) => value.size().saturating_sub(old.size()),
+                        None => key.len() as u64 + value.size(),
+                    };
+                    change.add(key, old, Some(value));
                 }
                 Operation::Delete { range, .. } => {
                     for (key, old) in self.state.keys.range(range, u64::MAX) {
