@@ -1,1 +1,19 @@
-//! The kubelet's shell: a node's machine over a container runtime.
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod container;
+mod effects;
+mod exec;
+mod follow;
+mod logs;
+mod node;
+mod operation;
+mod pods;
+mod report;
+mod run;
+mod serve;
+mod sources;
+mod volumes;
+
+pub use config::{Capacity, Config};
+pub use run::run;

@@ -1,6 +1,7 @@
 //! The rules of Kubernetes as pure functions over objects: quantities, selectors, names, taints, patches.
 
 pub mod backoff;
+pub mod env;
 pub mod names;
 pub mod object_meta;
 pub mod patch;

@@ -125,6 +125,32 @@ pub fn qos(spec: &PodSpec) -> Result<Qos, QuantityError> {
     })
 }
 
+/// The weight of a container's processor time in cgroup v1's measure, of its request in thousandths of a core
+/// (kubernetes `pkg/kubelet/cm`, `MilliCPUToShares`).
+pub fn cpu_shares(cpu_milli: i64) -> u64 {
+    let shares = u64::try_from(cpu_milli).unwrap_or(0).saturating_mul(1024) / 1000;
+    shares.clamp(2, 262_144)
+}
+
+/// The processor time in microseconds that each period of 100 ms allows, of a limit in thousandths of a core;
+/// 0 without a limit (`MilliCPUToQuota`).
+pub fn cpu_quota(cpu_milli: i64) -> i64 {
+    if cpu_milli <= 0 { 0 } else { cpu_milli.saturating_mul(100).max(1000) }
+}
+
+/// How readily the kernel kills a container when the node's memory ends
+/// (kubernetes `pkg/kubelet/qos/policy.go`).
+pub fn oom_score_adj(class: Qos, memory_request: i64, node_memory: i64) -> i32 {
+    match class {
+        Qos::Guaranteed => -997,
+        Qos::BestEffort => 1000,
+        Qos::Burstable => {
+            let share = i128::from(memory_request.max(0)) * 1000 / i128::from(node_memory.max(1));
+            i32::try_from(1000 - share.min(1000)).unwrap_or(999).clamp(3, 999)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,5 +216,16 @@ mod tests {
         let bad = spec(r#"{"containers":[{"resources":{"requests":{"cpu":"a lot"}}}]}"#);
         assert!(requests(&bad).is_err());
         assert!(qos(&bad).is_err());
+    }
+
+    #[test]
+    fn the_kernels_measures() {
+        assert_eq!([cpu_shares(0), cpu_shares(500), cpu_shares(2000)], [2, 512, 2048]);
+        assert_eq!([cpu_quota(0), cpu_quota(1), cpu_quota(1500)], [0, 1000, 150_000]);
+        assert_eq!(oom_score_adj(Qos::Guaranteed, 5, 10), -997);
+        assert_eq!(oom_score_adj(Qos::BestEffort, 0, 10), 1000);
+        assert_eq!(oom_score_adj(Qos::Burstable, 5, 10), 500);
+        assert_eq!(oom_score_adj(Qos::Burstable, 0, 10), 999);
+        assert_eq!(oom_score_adj(Qos::Burstable, 10, 10), 3);
     }
 }

@@ -110,7 +110,7 @@ impl EmbeddedRuntime {
 
     /// Takes down the node's bridge and cgroup, if no sandbox is left; otherwise changes nothing, and
     /// the pods go on.
-    pub async fn close(self) -> Result<()> {
+    pub async fn close(&self) -> Result<()> {
         if !self.sandboxes().is_empty() {
             return Ok(());
         }
