@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use bytes::{Bytes, BytesMut};
@@ -162,20 +163,39 @@ async fn grow(
 }
 
 /// News of a file that is written to.
-struct Changes(AsyncFd<Inotify>);
+struct Changes(AsyncFd<Watch>);
+
+/// An inotify instance that tokio can wait for.
+struct Watch(Inotify);
+
+impl AsFd for Watch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Watch {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
 
 impl Changes {
     fn of(path: &Path) -> io::Result<Self> {
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
         inotify.add_watch(path, AddWatchFlags::IN_MODIFY)?;
-        Ok(Changes(AsyncFd::new(inotify)?))
+        // Deprecated for the sake of types that give their descriptor away while it is registered; `Watch` never
+        // does, and what stands in its place is unsafe.
+        #[allow(deprecated)]
+        let watch = AsyncFd::new(Watch(inotify))?;
+        Ok(Changes(watch))
     }
 
     /// Waits until the file was written to since the last look.
     async fn next(&self) -> io::Result<()> {
         loop {
             let mut ready = self.0.readable().await?;
-            match ready.try_io(|inotify| inotify.get_ref().read_events().map_err(io::Error::from)) {
+            match ready.try_io(|watch| watch.get_ref().0.read_events().map_err(io::Error::from)) {
                 Ok(events) => return events.map(drop),
                 Err(_not_ready) => {}
             }

@@ -2,8 +2,8 @@
 //! [`crate::actions`].
 
 pub mod controller;
-pub mod kubelet;
 pub mod garbage_collector;
+pub mod kubelet;
 pub mod namespace;
 pub mod pod_gc;
 pub mod reflector;
