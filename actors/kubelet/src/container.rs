@@ -90,8 +90,14 @@ pub(crate) fn sandbox(
         labels: labels(&meta.namespace, &meta.name, &meta.uid, None),
         annotations: BTreeMap::from([
             (annotation::GRACE.to_owned(), pod.grace_s.to_string()),
-            (annotation::CPU.to_owned(), pod.requests.cpu_milli.to_string()),
-            (annotation::MEMORY.to_owned(), pod.requests.memory_bytes.to_string()),
+            (
+                annotation::CPU.to_owned(),
+                pod.requests.cpu_milli.to_string(),
+            ),
+            (
+                annotation::MEMORY.to_owned(),
+                pod.requests.memory_bytes.to_string(),
+            ),
         ]),
     }
 }
@@ -150,8 +156,18 @@ async fn environment(
             (None, Some(reference)) => (Kind::Secret, reference),
             (None, None) => continue,
         };
-        let found = entries(around.client, kind, namespace, &reference.name, reference.optional);
-        for (key, bytes) in found.await.map_err(ConfigError::because)?.unwrap_or_default() {
+        let found = entries(
+            around.client,
+            kind,
+            namespace,
+            &reference.name,
+            reference.optional,
+        );
+        for (key, bytes) in found
+            .await
+            .map_err(ConfigError::because)?
+            .unwrap_or_default()
+        {
             let name = format!("{}{key}", source.prefix);
             if env::is_name(&name) {
                 set(&mut envs, name, text(&key, bytes)?);
@@ -172,8 +188,11 @@ fn set(envs: &mut Vec<(String, String)>, name: String, value: String) {
 }
 
 fn text(key: &str, bytes: Vec<u8>) -> Result<String, ConfigError> {
-    String::from_utf8(bytes)
-        .map_err(|_| ConfigError(format!("the value of {key} is not text and cannot be a variable")))
+    String::from_utf8(bytes).map_err(|_| {
+        ConfigError(format!(
+            "the value of {key} is not text and cannot be a variable"
+        ))
+    })
 }
 
 /// A variable's value; `None` for one whose optional source is absent.
@@ -214,8 +233,7 @@ async fn value(
         Some(bytes) => text(&reference.key, bytes).map(Some),
         None if reference.optional => Ok(None),
         None => {
-            let error: SourceError =
-                sources::no_such_key(kind, namespace, name, &reference.key);
+            let error: SourceError = sources::no_such_key(kind, namespace, name, &reference.key);
             Err(ConfigError::because(error))
         }
     }
@@ -232,7 +250,10 @@ fn mounts<'a>(
         let volumes = &view.spec.volumes;
         let volume = volumes.iter().find(|volume| volume.name == mount.name);
         let volume = volume.ok_or_else(|| {
-            ConfigError(format!("cannot find volume {:?} to mount into container {:?}", mount.name, spec.name))
+            ConfigError(format!(
+                "cannot find volume {:?} to mount into container {:?}",
+                mount.name, spec.name
+            ))
         })?;
         let mut host = volumes::host_side(around.directories, view, volume);
         if !mount.sub_path.is_empty() {
@@ -249,13 +270,15 @@ fn mounts<'a>(
             };
             let (real, root) = (canonical(&sub)?, canonical(&host)?);
             if !real.starts_with(&root) {
-                return Err(ConfigError(format!("subPath {:?} leads out of its volume", mount.sub_path)));
+                return Err(ConfigError(format!(
+                    "subPath {:?} leads out of its volume",
+                    mount.sub_path
+                )));
             }
             host = real;
         }
-        let projected = volume.config_map.is_some()
-            || volume.secret.is_some()
-            || volume.downward_api.is_some();
+        let projected =
+            volume.config_map.is_some() || volume.secret.is_some() || volume.downward_api.is_some();
         mounts.push(Mount {
             host_path: host,
             container_path: PathBuf::from(&mount.mount_path),
@@ -306,9 +329,9 @@ fn security(
                 Some("container has runAsNonRoot and image will run as root")
             }
             (None, Some(_), _) => None,
-            (None, None, _) => {
-                Some("container has runAsNonRoot and image has non-numeric user, cannot verify user is non-root")
-            }
+            (None, None, _) => Some(
+                "container has runAsNonRoot and image has non-numeric user, cannot verify user is non-root",
+            ),
         };
         if let Some(refused) = refused {
             return Err(ConfigError(refused.to_owned()));

@@ -63,7 +63,9 @@ impl<R: Runtime + 'static> Effects<Kubelet> for KubeletEffects<R> {
         let (node, writer) = (self.node.clone(), self.writer.clone());
         let client = node.client.caused_by(handle.cause());
         match output {
-            Output::ListRuntime => answer(handle, async move { list_runtime(&*node.runtime).await }),
+            Output::ListRuntime => {
+                answer(handle, async move { list_runtime(&*node.runtime).await })
+            }
             Output::FollowPods { not_before } => {
                 self.told.send_modify(|told| told.follow = Some(not_before));
             }
@@ -99,7 +101,9 @@ impl<R: Runtime + 'static> Effects<Kubelet> for KubeletEffects<R> {
                 }
             }),
             Output::WriteNodeStatus(conditions) => answer(handle, async move {
-                Input::NodeWritten(written(writer.write_status(&client, &conditions).await.map(drop)))
+                Input::NodeWritten(written(
+                    writer.write_status(&client, &conditions).await.map(drop),
+                ))
             }),
             Output::RenewLease => answer(handle, async move {
                 Input::LeaseWritten(written(writer.renew_lease(&client).await))
@@ -167,7 +171,10 @@ async fn list_runtime(runtime: &impl Runtime) -> Input {
     match listed.await {
         Ok((sandboxes, containers)) => Input::RuntimeListed {
             sandboxes: sandboxes.into_iter().map(report::sandbox).collect(),
-            containers: containers.into_iter().filter_map(report::container).collect(),
+            containers: containers
+                .into_iter()
+                .filter_map(report::container)
+                .collect(),
         },
         Err(error) => Input::RuntimeFailed(error.to_string()),
     }

@@ -32,7 +32,9 @@ pub(crate) async fn serve<R: Runtime + 'static>(
     stream: &mut Stream,
 ) -> Result<(), Ended> {
     if request.command.is_empty() {
-        return Err(bad_request("you must specify at least 1 command".to_owned()));
+        return Err(bad_request(
+            "you must specify at least 1 command".to_owned(),
+        ));
     }
     let id = running(node, request).await?;
     let config = ExecConfig {
@@ -80,15 +82,14 @@ pub(crate) async fn serve<R: Runtime + 'static>(
         Some(code) => code,
         None => exit.await.map_err(internal)?,
     };
-    stream.send(&FromNode::Finished { exit_code }, Bytes::new(), None).await?;
+    stream
+        .send(&FromNode::Finished { exit_code }, Bytes::new(), None)
+        .await?;
     Ok(())
 }
 
 /// The running container that the request names.
-async fn running<R: Runtime>(
-    node: &Node<R>,
-    request: &ExecRequest,
-) -> Result<ContainerId, Ended> {
+async fn running<R: Runtime>(node: &Node<R>, request: &ExecRequest) -> Result<ContainerId, Ended> {
     let all = node.runtime.list_containers().await.map_err(internal)?;
     let found = all.into_iter().find(|status| {
         status.labels.get(label::UID) == Some(&request.uid)

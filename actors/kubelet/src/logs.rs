@@ -60,12 +60,18 @@ pub(crate) async fn serve<R: Runtime + 'static>(
     };
     stream.send(&FromNode::Started, Bytes::new(), None).await?;
     let follow = request.follow && !request.previous;
-    let id = if follow { alive(node, &pod, request, attempt).await? } else { None };
+    let id = if follow {
+        alive(node, &pod, request, attempt).await?
+    } else {
+        None
+    };
     match id {
         Some(id) => grow(&mut reader, &path, &id, events, stream).await?,
         None => drain(&mut reader, stream).await?,
     }
-    stream.send(&FromNode::Finished { exit_code: 0 }, Bytes::new(), None).await?;
+    stream
+        .send(&FromNode::Finished { exit_code: 0 }, Bytes::new(), None)
+        .await?;
     Ok(())
 }
 
@@ -75,12 +81,23 @@ fn choose(directory: &Path, request: &LogsRequest) -> Result<(u32, PathBuf), End
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".log")?.parse().ok())
+        .filter_map(|entry| {
+            entry
+                .file_name()
+                .to_str()?
+                .strip_suffix(".log")?
+                .parse()
+                .ok()
+        })
         .collect();
     attempts.sort_unstable();
     let (container, pod) = (&request.container, &request.pod);
     let newest = attempts.pop();
-    let chosen = if request.previous { attempts.pop() } else { newest };
+    let chosen = if request.previous {
+        attempts.pop()
+    } else {
+        newest
+    };
     let attempt = chosen.ok_or_else(|| {
         bad_request(if request.previous {
             format!("previous terminated container {container:?} in pod {pod:?} not found")
@@ -115,7 +132,10 @@ async fn alive<R: Runtime>(
         status.labels.get(label::UID) == Some(&pod.uid)
             && status.name == request.container
             && status.attempt == attempt
-            && matches!(status.state, ContainerState::Running | ContainerState::Created)
+            && matches!(
+                status.state,
+                ContainerState::Running | ContainerState::Created
+            )
     });
     Ok(found.map(|status| status.id))
 }
@@ -277,13 +297,16 @@ impl Reader {
     /// One line of the file. What is not in CRI's format is left out, as kubernetes does.
     fn line(&mut self, line: &[u8], text: &mut BytesMut) {
         let mut parts = line.splitn(4, |byte| *byte == b' ');
-        let (Some(at), Some(_stream), Some(tag)) = (parts.next(), parts.next(), parts.next()) else {
+        let (Some(at), Some(_stream), Some(tag)) = (parts.next(), parts.next(), parts.next())
+        else {
             return;
         };
         let content = parts.next().unwrap_or_default();
         if self.begun {
             self.passing = self.since.is_none_or(|since| {
-                let at = std::str::from_utf8(at).ok().and_then(|at| time::parse(at).ok());
+                let at = std::str::from_utf8(at)
+                    .ok()
+                    .and_then(|at| time::parse(at).ok());
                 at.is_some_and(|at| at >= since)
             });
         }
@@ -351,7 +374,9 @@ mod tests {
     #[test]
     fn timestamps_begin_lines() {
         let text = read(|reader| reader.timestamps = true);
-        assert!(text.starts_with("2026-01-01T00:00:01.000000001Z one\n2026-01-01T00:00:02.000000001Z two\n"));
+        assert!(text.starts_with(
+            "2026-01-01T00:00:01.000000001Z one\n2026-01-01T00:00:02.000000001Z two\n"
+        ));
     }
 
     #[test]

@@ -43,7 +43,9 @@ impl Machine {
         let cpus = std::thread::available_parallelism()?.get();
         let memory = meminfo("MemTotal")?;
         let system = fs::read_to_string("/etc/os-release").unwrap_or_default();
-        let pretty = system.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+        let pretty = system
+            .lines()
+            .find_map(|line| line.strip_prefix("PRETTY_NAME="));
         let info = json!({
             "machineID": read("/etc/machine-id").unwrap_or_default(),
             "systemUUID": read("/sys/class/dmi/id/product_uuid").unwrap_or_default(),
@@ -155,7 +157,8 @@ impl NodeWriter {
     ) -> Result<Object, CallError> {
         let mut status = self.node["status"].clone();
         status["conditions"] = json!(conditions);
-        self.patch(client, "status", &json!({"status": status})).await
+        self.patch(client, "status", &json!({"status": status}))
+            .await
     }
 
     async fn patch(
@@ -199,7 +202,10 @@ impl NodeWriter {
             },
         });
         let body = Bytes::from(lease.to_string().as_str());
-        client.create(&kinds::leases(), LEASES, body).await.map(drop)
+        client
+            .create(&kinds::leases(), LEASES, body)
+            .await
+            .map(drop)
     }
 
     /// What is left of memory, disk and process ids.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use model::actions::kubelet::PodName;
 use model::machines::kubelet::pod::Pod;
-use model::machines::kubelet::{ContainerReport, Input, Kubelet, Operation, Outcome, ReportedState};
+use model::machines::kubelet::{
+    ContainerReport, Input, Kubelet, Operation, Outcome, ReportedState,
+};
 use model::objects::pod::{ContainerSpec, PodView};
 use model::rules::env::NodeFacts;
 use runtime::Runtime;
@@ -49,9 +51,7 @@ impl<R: Runtime + 'static> Node<R> {
         let done = match operation {
             Operation::PrepareVolumes => self.prepare_volumes(pod).await,
             Operation::CreateSandbox { attempt } => self.create_sandbox(pod, *attempt).await,
-            Operation::EnsureImage { container } => {
-                self.ensure_image(pod, container, handle).await
-            }
+            Operation::EnsureImage { container } => self.ensure_image(pod, container, handle).await,
             Operation::StartContainer { container, attempt } => {
                 self.start_container(pod, container, *attempt).await
             }
@@ -60,12 +60,16 @@ impl<R: Runtime + 'static> Node<R> {
             Operation::StopSandbox { id } => {
                 let id = SandboxId(id.clone());
                 let stopped = self.runtime.stop_pod_sandbox(&id).await;
-                stopped.map(|()| Outcome::Done).map_err(failure("FailedKillPod"))
+                stopped
+                    .map(|()| Outcome::Done)
+                    .map_err(failure("FailedKillPod"))
             }
             Operation::RemoveSandbox { id } => {
                 let id = SandboxId(id.clone());
                 let removed = self.runtime.remove_pod_sandbox(&id).await;
-                removed.map(|()| Outcome::Done).map_err(failure("FailedKillPod"))
+                removed
+                    .map(|()| Outcome::Done)
+                    .map_err(failure("FailedKillPod"))
             }
             Operation::RemoveDirectories => self.remove_directories(pod),
         };
@@ -150,7 +154,10 @@ impl<R: Runtime + 'static> Node<R> {
             }
             (_, Some(present)) => (present, false),
             (_, None) => {
-                let message = format!("Container image {:?} is not present with pull policy of Never", spec.image);
+                let message = format!(
+                    "Container image {:?} is not present with pull policy of Never",
+                    spec.image
+                );
                 return Err(Failure {
                     reason: "ErrImageNeverPull",
                     message,
@@ -200,7 +207,9 @@ impl<R: Runtime + 'static> Node<R> {
             }
             return Err(error.into());
         }
-        Ok(Outcome::Started(self.started(pod, name, attempt, &id, &image).await?))
+        Ok(Outcome::Started(
+            self.started(pod, name, attempt, &id, &image).await?,
+        ))
     }
 
     /// The container as it is just after its start; one that has been removed meanwhile has ended unseen.
@@ -214,27 +223,32 @@ impl<R: Runtime + 'static> Node<R> {
     ) -> Result<ContainerReport, Failure> {
         let status = self.runtime.container_status(id).await?;
         let now = self.environment.now();
-        Ok(report::container(status).unwrap_or_else(|| ContainerReport {
-            uid: pod.uid.clone(),
-            sandbox: String::new(),
-            name: name.to_owned(),
-            id: id.0.clone(),
-            attempt,
-            state: ReportedState::Running,
-            started: now,
-            finished: model::machine::Now(0),
-            exit_code: 0,
-            reason: String::new(),
-            message: String::new(),
-            image_id: image.id.clone(),
-        }))
+        Ok(
+            report::container(status).unwrap_or_else(|| ContainerReport {
+                uid: pod.uid.clone(),
+                sandbox: String::new(),
+                name: name.to_owned(),
+                id: id.0.clone(),
+                attempt,
+                state: ReportedState::Running,
+                started: now,
+                finished: model::machine::Now(0),
+                exit_code: 0,
+                reason: String::new(),
+                message: String::new(),
+                image_id: image.id.clone(),
+            }),
+        )
     }
 
     async fn image(&self, spec: &ContainerSpec) -> Result<Image, Failure> {
         let present = self.runtime.image_status(&spec.image).await?;
         present.ok_or_else(|| Failure {
             reason: "ErrImageNeverPull",
-            message: format!("image {:?} has been removed since it was looked at", spec.image),
+            message: format!(
+                "image {:?} has been removed since it was looked at",
+                spec.image
+            ),
         })
     }
 
@@ -245,8 +259,11 @@ impl<R: Runtime + 'static> Node<R> {
         let own = |status: &runtime::cri::ContainerStatus| {
             status.labels.get(report::label::UID) == Some(&pod.uid)
         };
-        let ids: Vec<ContainerId> =
-            all.into_iter().filter(own).map(|status| status.id).collect();
+        let ids: Vec<ContainerId> = all
+            .into_iter()
+            .filter(own)
+            .map(|status| status.id)
+            .collect();
         let grace = Duration::from_secs(grace_s);
         let mut stops = tokio::task::JoinSet::new();
         for id in ids.clone() {
@@ -304,8 +321,9 @@ fn removed(result: Result<(), volumes::VolumeError>) -> Result<Outcome, Failure>
 fn find<'a>(view: &'a PodView, name: &str) -> Result<&'a ContainerSpec, Failure> {
     let spec = &view.spec;
     let mut all = spec.init_containers.iter().chain(&spec.containers);
-    all.find(|container| container.name == name).ok_or_else(|| Failure {
-        reason: "CreateContainerConfigError",
-        message: format!("the pod has no container {name:?}"),
-    })
+    all.find(|container| container.name == name)
+        .ok_or_else(|| Failure {
+            reason: "CreateContainerConfigError",
+            message: format!("the pod has no container {name:?}"),
+        })
 }

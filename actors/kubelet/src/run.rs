@@ -58,10 +58,17 @@ pub async fn run(
         pod_cidr: config.pod_cidr,
         shim: config.shim.clone(),
     });
-    let runtime = Rc::new(opened.await.context("the container runtime does not start")?);
+    let runtime = Rc::new(
+        opened
+            .await
+            .context("the container runtime does not start")?,
+    );
     let why = run_on(runtime.clone(), config, environment, shutdown, ready).await?;
     if why == Why::Stop {
-        runtime.close().await.context("closing the container runtime")?;
+        runtime
+            .close()
+            .await
+            .context("closing the container runtime")?;
     }
     Ok(())
 }
@@ -204,12 +211,10 @@ async fn failed(tasks: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Error {
 async fn forward(mut events: Events, handle: Handle<Kubelet>) -> anyhow::Result<()> {
     loop {
         let input = match events.next().await {
-            Ok(ContainerEvent::Stopped(status)) => {
-                match report::container(status) {
-                    Some(report) => Input::ContainerEnded(report),
-                    None => continue,
-                }
-            }
+            Ok(ContainerEvent::Stopped(status)) => match report::container(status) {
+                Some(report) => Input::ContainerEnded(report),
+                None => continue,
+            },
             Ok(ContainerEvent::SandboxStopped(status)) => Input::SandboxDied {
                 uid: status.uid,
                 id: status.id.0,

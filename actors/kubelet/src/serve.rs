@@ -60,7 +60,10 @@ async fn serve<R: Runtime + 'static>(request: NodeRequest, mut stream: Stream, n
     let ended = match refused {
         Ok(()) => stream.finish().await,
         Err(Ended::Refused(status)) => {
-            match stream.send(&FromNode::Failed(status), Bytes::new(), None).await {
+            match stream
+                .send(&FromNode::Failed(status), Bytes::new(), None)
+                .await
+            {
                 Ok(_) => stream.finish().await,
                 Err(error) => Err(error),
             }

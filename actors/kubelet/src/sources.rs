@@ -157,7 +157,10 @@ mod tests {
 
     #[test]
     fn entries_of_both_kinds() {
-        let map = decode(Kind::ConfigMap, br#"{"data":{"a":"x"},"binaryData":{"b":"AAE="}}"#);
+        let map = decode(
+            Kind::ConfigMap,
+            br#"{"data":{"a":"x"},"binaryData":{"b":"AAE="}}"#,
+        );
         let map = map.expect("a config map");
         assert_eq!(map["a"], b"x");
         assert_eq!(map["b"], [0, 1]);

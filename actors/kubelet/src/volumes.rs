@@ -67,7 +67,10 @@ pub(crate) async fn prepare(
     for volume in &pod.spec.volumes {
         let made = make(client, directories, pod, facts, volume).await;
         made.map_err(|error| {
-            format!("MountVolume.SetUp failed for volume {:?} : {error}", volume.name)
+            format!(
+                "MountVolume.SetUp failed for volume {:?} : {error}",
+                volume.name
+            )
         })?;
     }
     Ok(())
@@ -95,17 +98,35 @@ async fn make(
         let mode = source.default_mode;
         let (name, optional) = (&source.name, source.optional);
         let found = entries(client, Kind::ConfigMap, namespace, name, optional).await?;
-        select(Kind::ConfigMap, namespace, name, found, &source.items, mode, optional)?
+        select(
+            Kind::ConfigMap,
+            namespace,
+            name,
+            found,
+            &source.items,
+            mode,
+            optional,
+        )?
     } else if let Some(source) = &volume.secret {
         let mode = source.default_mode;
         let (name, optional) = (&source.secret_name, source.optional);
         let found = entries(client, Kind::Secret, namespace, name, optional).await?;
-        select(Kind::Secret, namespace, name, found, &source.items, mode, optional)?
+        select(
+            Kind::Secret,
+            namespace,
+            name,
+            found,
+            &source.items,
+            mode,
+            optional,
+        )?
     } else if let Some(source) = &volume.downward_api {
         fields(pod, facts, source)?
     } else {
         let kind = volume.other.keys().next().cloned();
-        return Err(VolumeError::Unserved(kind.unwrap_or_else(|| "an empty source".to_owned())));
+        return Err(VolumeError::Unserved(
+            kind.unwrap_or_else(|| "an empty source".to_owned()),
+        ));
     };
     write(&directory, &files, group)
 }
@@ -161,11 +182,7 @@ fn select(
     Ok(files)
 }
 
-fn fields(
-    pod: &PodView,
-    facts: &NodeFacts,
-    source: &DownwardVolume,
-) -> Result<Files, VolumeError> {
+fn fields(pod: &PodView, facts: &NodeFacts, source: &DownwardVolume) -> Result<Files, VolumeError> {
     let default = source.default_mode.unwrap_or(DEFAULT_MODE);
     let mut files = Files::new();
     for item in &source.items {
@@ -248,7 +265,9 @@ fn link(directory: &Path, files: &Files) -> Result<(), VolumeError> {
     }
     for entry in disk(directory, fs::read_dir(directory))? {
         let path = disk(directory, entry)?.path();
-        let own = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".."));
+        let own = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b".."));
         if !own && !wanted.contains_key(&path) {
             remove(&path)?;
         }
@@ -279,7 +298,10 @@ fn make_directory(path: &Path) -> Result<(), VolumeError> {
 }
 
 fn set_mode(path: &Path, mode: u32) -> Result<(), VolumeError> {
-    disk(path, fs::set_permissions(path, Permissions::from_mode(mode)))
+    disk(
+        path,
+        fs::set_permissions(path, Permissions::from_mode(mode)),
+    )
 }
 
 fn own(path: &Path, group: Option<i64>) -> Result<(), VolumeError> {
@@ -311,14 +333,25 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let at = |name: &str| fs::read_to_string(directory.path().join(name)).ok();
         write(directory.path(), &files(&[("a", "1"), ("d/e", "1")]), None).expect("written");
-        assert_eq!((at("a"), at("d/e")), (Some("1".to_owned()), Some("1".to_owned())));
+        assert_eq!(
+            (at("a"), at("d/e")),
+            (Some("1".to_owned()), Some("1".to_owned()))
+        );
         write(directory.path(), &files(&[("a", "2"), ("b", "2")]), None).expect("written");
-        assert_eq!((at("a"), at("b"), at("d/e")), (Some("2".to_owned()), Some("2".to_owned()), None));
+        assert_eq!(
+            (at("a"), at("b"), at("d/e")),
+            (Some("2".to_owned()), Some("2".to_owned()), None)
+        );
         write(directory.path(), &files(&[("a", "3")]), None).expect("written");
         assert_eq!((at("a"), at("b")), (Some("3".to_owned()), None));
-        let mode = fs::metadata(directory.path().join("a")).expect("a file").permissions().mode();
+        let mode = fs::metadata(directory.path().join("a"))
+            .expect("a file")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o640);
-        let names: Vec<_> = fs::read_dir(directory.path()).expect("a directory").collect();
+        let names: Vec<_> = fs::read_dir(directory.path())
+            .expect("a directory")
+            .collect();
         assert_eq!(names.len(), 3, "a, ..data and its directory: {names:?}");
     }
 

@@ -16,8 +16,9 @@ pub fn expand<'a>(text: &str, lookup: impl Fn(&str) -> Option<&'a str>) -> Strin
         if let Some(tail) = after.strip_prefix('$') {
             expanded.push('$');
             rest = tail;
-        } else if let Some((name, tail)) =
-            after.strip_prefix('(').and_then(|open| open.split_once(')'))
+        } else if let Some((name, tail)) = after
+            .strip_prefix('(')
+            .and_then(|open| open.split_once(')'))
         {
             match lookup(name) {
                 Some(value) => expanded.push_str(value),
@@ -101,7 +102,10 @@ fn subscript(path: &str) -> Option<(&str, &str)> {
 
 /// `key="value"` a line, as files of a downward API volume have it.
 fn lines(map: &BTreeMap<String, String>) -> String {
-    let lines: Vec<String> = map.iter().map(|(key, value)| format!("{key}={value:?}")).collect();
+    let lines: Vec<String> = map
+        .iter()
+        .map(|(key, value)| format!("{key}={value:?}"))
+        .collect();
     lines.join("\n")
 }
 
@@ -129,9 +133,8 @@ pub fn resource(
         "requests" => &container.resources.requests,
         _ => return Err(unknown()),
     };
-    let quantity = |text: &str| {
-        Quantity::parse(text).map_err(|_| ReferenceError::Quantity(text.to_owned()))
-    };
+    let quantity =
+        |text: &str| Quantity::parse(text).map_err(|_| ReferenceError::Quantity(text.to_owned()));
     let given = resources.get(kind).map(|text| quantity(text)).transpose()?;
     let limit = list == "limits";
     let value = match (kind, given) {
@@ -146,7 +149,11 @@ pub fn resource(
         "" | "0" => Quantity::units(1),
         text => Quantity::parse(text).map_err(|_| ReferenceError::Divisor(text.to_owned()))?,
     };
-    let divisor = if kind == "cpu" { divisor.milli_value() } else { divisor.value() };
+    let divisor = if kind == "cpu" {
+        divisor.milli_value()
+    } else {
+        divisor.value()
+    };
     if divisor <= 0 {
         return Err(ReferenceError::Divisor(reference.divisor.clone()));
     }
@@ -155,7 +162,10 @@ pub fn resource(
 
 /// Whether the text may name a variable: printable ASCII without `=` (kubernetes `IsRelaxedEnvVarName`).
 pub fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'=')
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| (b' '..=b'~').contains(&byte) && byte != b'=')
 }
 
 #[cfg(test)]

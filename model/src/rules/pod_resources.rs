@@ -135,7 +135,11 @@ pub fn cpu_shares(cpu_milli: i64) -> u64 {
 /// The processor time in microseconds that each period of 100 ms allows, of a limit in thousandths of a core;
 /// 0 without a limit (`MilliCPUToQuota`).
 pub fn cpu_quota(cpu_milli: i64) -> i64 {
-    if cpu_milli <= 0 { 0 } else { cpu_milli.saturating_mul(100).max(1000) }
+    if cpu_milli <= 0 {
+        0
+    } else {
+        cpu_milli.saturating_mul(100).max(1000)
+    }
 }
 
 /// How readily the kernel kills a container when the node's memory ends
@@ -146,7 +150,9 @@ pub fn oom_score_adj(class: Qos, memory_request: i64, node_memory: i64) -> i32 {
         Qos::BestEffort => 1000,
         Qos::Burstable => {
             let share = i128::from(memory_request.max(0)) * 1000 / i128::from(node_memory.max(1));
-            i32::try_from(1000 - share.min(1000)).unwrap_or(999).clamp(3, 999)
+            i32::try_from(1000 - share.min(1000))
+                .unwrap_or(999)
+                .clamp(3, 999)
         }
     }
 }
@@ -220,8 +226,14 @@ mod tests {
 
     #[test]
     fn the_kernels_measures() {
-        assert_eq!([cpu_shares(0), cpu_shares(500), cpu_shares(2000)], [2, 512, 2048]);
-        assert_eq!([cpu_quota(0), cpu_quota(1), cpu_quota(1500)], [0, 1000, 150_000]);
+        assert_eq!(
+            [cpu_shares(0), cpu_shares(500), cpu_shares(2000)],
+            [2, 512, 2048]
+        );
+        assert_eq!(
+            [cpu_quota(0), cpu_quota(1), cpu_quota(1500)],
+            [0, 1000, 150_000]
+        );
         assert_eq!(oom_score_adj(Qos::Guaranteed, 5, 10), -997);
         assert_eq!(oom_score_adj(Qos::BestEffort, 0, 10), 1000);
         assert_eq!(oom_score_adj(Qos::Burstable, 5, 10), 500);
