@@ -15,6 +15,7 @@ mod store_model;
 mod store_wire;
 mod supervisor;
 mod time;
+mod transaction;
 mod watch_cache;
 mod watch_cache_model;
 mod workqueue;

@@ -150,7 +150,11 @@ pub fn shorten(text: &str) -> String {
         let end = key
             .find("name: \"")
             .and_then(|at| key[at..].find(" }").map(|end| at + end + 2));
-        let Some(end) = end else { break };
+        let Some(end) = end else {
+            // A key without a name stays as it is.
+            rest = key;
+            break;
+        };
         let parts: Vec<&str> = key[..end].split('"').collect();
         let named: Vec<&str> = [1, 3, 5]
             .iter()

@@ -1,0 +1,6 @@
+//! The write path's scenarios, its transition table, and what holds under any interleaving of writers.
+
+mod objects;
+mod player;
+mod store;
+mod walk;

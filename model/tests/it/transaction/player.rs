@@ -1,0 +1,335 @@
+//! Scenario files of the write path.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use model::machine::{Machine, Now, Out, Request, Step};
+use model::machines::transaction::{
+    Binding, Input, Output, Seen, State, Transactions, Write, WriteVerb,
+};
+use model::messages::api::{DeleteOptions, Propagation};
+use model::messages::store::{Key, StoreError, StoreResponse, Transaction};
+use model::objects::key::{GroupResource, ObjectKey};
+use model::objects::kinds;
+
+use crate::scenario::{self, Player, variant};
+
+use super::objects::{Change, Thing, Things};
+use super::store::Store;
+
+/// The commands:
+///
+/// ```text
+/// submit ID create|update|patch|delete|bind RESOURCE/[NAMESPACE/]NAME [OPTION …]
+///    spec=N rv=N uid=U finalizers=a,b generate=PREFIX        create, update
+///    add=N | release=FINALIZER | let-go                      patch
+///    grace=N uid=U rv=N propagation=orphan|foreground        delete
+///    node=N uid=U                                            bind
+///    dry-run  behind (the cache has nothing of what it concerns)
+/// store ID            the store carries out what was asked for ID, and answers
+/// lose ID | unsent ID | full ID
+/// outside KEY N       another server writes spec N
+/// gone KEY            another server deletes it
+/// show                what is stored
+/// at MS               the time
+/// ```
+struct TransactionPlayer {
+    machine: Transactions<Things>,
+    state: State<Thing, Change>,
+    store: Store,
+    asked: BTreeMap<u64, Transaction<Thing>>,
+    now: Now,
+    transitions: Rc<RefCell<BTreeSet<String>>>,
+}
+
+fn key(text: &str) -> Result<ObjectKey, String> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let (resource, group) = parts[0].split_once('.').unwrap_or((parts[0], ""));
+    let resource = GroupResource::new(group, resource);
+    match parts[1..] {
+        [name] => Ok(ObjectKey::new(resource, "", name)),
+        [namespace, name] => Ok(ObjectKey::new(resource, namespace, name)),
+        _ => Err(format!("{text} is no key")),
+    }
+}
+
+struct Options<'a>(&'a [&'a str]);
+
+impl<'a> Options<'a> {
+    fn get(&self, name: &str) -> Option<&'a str> {
+        self.0
+            .iter()
+            .find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.get(name).unwrap_or_default().to_owned()
+    }
+
+    fn number(&self, name: &str) -> Option<i64> {
+        self.get(name)?.parse().ok()
+    }
+
+    fn thing(&self, key: &ObjectKey) -> Thing {
+        let mut thing = Thing {
+            spec: self.number("spec").unwrap_or(0),
+            ..Thing::default()
+        };
+        let meta = &mut thing.meta;
+        meta.name.clone_from(&key.name);
+        meta.namespace.clone_from(&key.namespace);
+        meta.resource_version = self.text("rv");
+        meta.uid = self.text("uid");
+        meta.generate_name = self.text("generate");
+        if let Some(name) = self.get("name") {
+            name.clone_into(&mut meta.name);
+        }
+        if let Some(finalizers) = self.get("finalizers") {
+            meta.finalizers = finalizers.split(',').map(str::to_owned).collect();
+        }
+        thing
+    }
+
+    fn verb(&self, verb: &str, key: &ObjectKey) -> Result<WriteVerb<Change>, String> {
+        Ok(match verb {
+            "create" => WriteVerb::Create(Change::Whole(self.thing(key))),
+            "update" => WriteVerb::Update(None, Change::Whole(self.thing(key))),
+            "patch" => WriteVerb::Patch(
+                None,
+                match (self.number("add"), self.get("release")) {
+                    (Some(more), _) => Change::Add(more),
+                    (_, Some(finalizer)) => Change::Release(finalizer.to_owned()),
+                    _ => Change::LetGo,
+                },
+            ),
+            "delete" => WriteVerb::Delete(DeleteOptions {
+                grace_period_seconds: self.number("grace"),
+                uid: self.get("uid").map(str::to_owned),
+                resource_version: self.get("rv").map(str::to_owned),
+                propagation: self.get("propagation").map(|text| match text {
+                    "orphan" => Propagation::Orphan,
+                    "foreground" => Propagation::Foreground,
+                    _ => Propagation::Background,
+                }),
+                dry_run: false,
+            }),
+            "bind" => WriteVerb::Bind(Binding {
+                node: self.text("node"),
+                uid: self.text("uid"),
+                resource_version: self.text("rv"),
+            }),
+            other => return Err(format!("what is {other}?")),
+        })
+    }
+}
+
+impl TransactionPlayer {
+    fn step(&mut self, input: Input<Thing, Change>) -> String {
+        let (word, mut out) = (variant(&input), Out::new());
+        let step = self
+            .machine
+            .step(&mut self.state, self.now, input, &mut out);
+        let mut lines = Vec::new();
+        let outcome = match step {
+            Step::Moved(actions) => {
+                lines.extend(
+                    actions
+                        .iter()
+                        .map(|action| crate::shorthand::shorten(&format!("{action:?}"))),
+                );
+                actions.iter().map(variant).collect::<Vec<_>>().join(" ")
+            }
+            Step::Nothing => "nothing".to_owned(),
+            Step::Refused(guard) => format!("refused: {guard}"),
+        };
+        if lines.is_empty() {
+            lines.push(outcome.clone());
+        }
+        self.transitions
+            .borrow_mut()
+            .insert(format!("{word} | {outcome}"));
+        for request in out.drain() {
+            let Request::Output(output) = request;
+            match output {
+                Output::Ask { id, transaction } => {
+                    lines.push(format!("-> asks for {id}: {}", asked(&transaction)));
+                    self.asked.insert(id, transaction);
+                }
+                Output::Answer {
+                    id,
+                    result: Ok(written),
+                } => lines.push(format!(
+                    "-> answers {id}: {:?} at {}: {}",
+                    written.outcome,
+                    written.revision,
+                    written.value.line()
+                )),
+                Output::Answer {
+                    id,
+                    result: Err(status),
+                } => {
+                    lines.push(format!(
+                        "-> answers {id}: {:?}: {}",
+                        status.reason, status.message
+                    ));
+                    for cause in &status.details.causes {
+                        lines.push(format!(
+                            "   {}: {}: {}",
+                            cause.reason, cause.field, cause.message
+                        ));
+                    }
+                }
+            }
+        }
+        lines.join("\n")
+    }
+
+    fn seen(&self, path: &str) -> Seen<Thing> {
+        match self.store.objects.get(path) {
+            Some((revision, thing)) => Seen::Present {
+                revision: *revision,
+                value: thing.clone(),
+            },
+            None => Seen::Absent,
+        }
+    }
+
+    fn submit(&mut self, id: u64, verb: &str, at: &str, words: &[&str]) -> Result<String, String> {
+        let (key, options) = (key(at)?, Options(words));
+        let namespace = ObjectKey::new(kinds::namespaces(), "", &key.namespace);
+        let behind = words.contains(&"behind");
+        let seen = |path: &str| {
+            if behind {
+                Seen::Absent
+            } else {
+                self.seen(path)
+            }
+        };
+        let input = Input::Submit {
+            id,
+            object: seen(&key.path()),
+            namespace: seen(&namespace.path()),
+            write: Write {
+                verb: options.verb(verb, &key)?,
+                dry_run: words.contains(&"dry-run"),
+                key,
+            },
+            uid: format!("u{id}"),
+            random: id,
+        };
+        Ok(self.step(input))
+    }
+
+    fn taken(&mut self, id: u64) -> Result<Transaction<Thing>, String> {
+        self.asked
+            .remove(&id)
+            .ok_or_else(|| format!("nothing was asked for {id}"))
+    }
+}
+
+fn asked(transaction: &Transaction<Thing>) -> String {
+    if transaction.compares.is_empty() {
+        return "read".to_owned();
+    }
+    let compares: Vec<String> = transaction
+        .compares
+        .iter()
+        .map(|one| format!("{} is {:?}", one.key, one.operand))
+        .collect();
+    let operation = variant(&transaction.success[0]);
+    format!("{operation} if {}", compares.join(" and "))
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("{text} is no number"))
+}
+
+impl Player for TransactionPlayer {
+    fn play(&mut self, command: &str) -> Result<String, String> {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        match words[..] {
+            ["submit", id, verb, at, ref options @ ..] => {
+                self.submit(number(id)?, verb, at, options)
+            }
+            ["store", id] => {
+                let id = number(id)?;
+                let transaction = self.taken(id)?;
+                let response = self.store.carry_out(transaction);
+                Ok(self.step(Input::Stored { id, response }))
+            }
+            ["full", id] => {
+                let id = number(id)?;
+                self.taken(id)?;
+                let response = StoreResponse::Failed(StoreError::NoSpace { bytes: 9 });
+                Ok(self.step(Input::Stored { id, response }))
+            }
+            ["lose", id] => {
+                let id = number(id)?;
+                self.taken(id)?;
+                Ok(self.step(Input::Lost { id }))
+            }
+            ["unsent", id] => {
+                let id = number(id)?;
+                self.taken(id)?;
+                Ok(self.step(Input::Unsent { id }))
+            }
+            ["late", id] => Ok(self.step(Input::Lost { id: number(id)? })),
+            ["outside", at, spec] => {
+                let key = key(at)?;
+                let path: Key = key.path().into();
+                let found = self
+                    .store
+                    .objects
+                    .get(&path)
+                    .map(|(_, thing)| thing.clone());
+                let mut thing = found.unwrap_or_else(|| Options(&[]).thing(&key));
+                thing.spec = number(spec)? as i64;
+                self.store.put(path, thing);
+                Ok(String::new())
+            }
+            ["gone", at] => {
+                let path: Key = key(at)?.path().into();
+                self.store.objects.remove(&path).ok_or("it is not there")?;
+                self.store.revision += 1;
+                Ok(String::new())
+            }
+            ["show"] => {
+                let lines = self.store.objects.iter();
+                let lines = lines.map(|(key, (revision, thing))| {
+                    format!("{key} at {revision}: {}", thing.line())
+                });
+                Ok(lines.collect::<Vec<_>>().join("\n"))
+            }
+            ["at", ms] => {
+                self.now = Now(number(ms)?);
+                Ok(String::new())
+            }
+            _ => Err(format!("what is {command}?")),
+        }
+    }
+}
+
+#[test]
+fn scenarios_and_transitions() {
+    let transitions = Rc::new(RefCell::new(BTreeSet::new()));
+    scenario::play_all("transaction", || {
+        let machine = Transactions { strategy: Things };
+        let state = machine.start(None, Now(0), &mut Out::new());
+        let mut store = Store::default();
+        let namespace = ObjectKey::new(kinds::namespaces(), "", "d");
+        let mut thing = Options(&[]).thing(&namespace);
+        thing.held = true;
+        store.put(namespace.path().into(), thing);
+        TransactionPlayer {
+            machine,
+            state,
+            store,
+            asked: BTreeMap::new(),
+            now: Now(0),
+            transitions: transitions.clone(),
+        }
+    });
+    let rows: Vec<String> = transitions.borrow().iter().cloned().collect();
+    insta::assert_snapshot!(rows.join("\n"));
+}

@@ -1,0 +1,103 @@
+//! A store without history: what transactions do to it, in etcd's words.
+
+use std::collections::BTreeMap;
+
+use model::messages::store::{
+    Compare, Key, KeyValue, Operand, Operation, OperationResult, RangeResponse, Relation,
+    StoreResponse, Transaction,
+};
+
+use super::objects::Thing;
+
+#[derive(Default)]
+pub struct Store {
+    pub revision: u64,
+    pub objects: BTreeMap<Key, (u64, Thing)>,
+}
+
+impl Store {
+    pub fn put(&mut self, key: Key, thing: Thing) {
+        self.revision += 1;
+        self.objects.insert(key, (self.revision, thing));
+    }
+
+    pub fn carry_out(&mut self, transaction: Transaction<Thing>) -> StoreResponse<Thing> {
+        let succeeded = transaction
+            .compares
+            .iter()
+            .all(|compare| self.holds(compare));
+        let operations = if succeeded {
+            transaction.success
+        } else {
+            transaction.failure
+        };
+        let results = operations
+            .into_iter()
+            .map(|operation| self.operate(operation))
+            .collect();
+        StoreResponse::Transaction {
+            revision: self.revision,
+            succeeded,
+            results,
+        }
+    }
+
+    fn holds(&self, compare: &Compare<Thing>) -> bool {
+        let found = self
+            .objects
+            .get(&compare.key)
+            .map_or(0, |(revision, _)| *revision);
+        assert_eq!(compare.relation, Relation::Equal);
+        match compare.operand {
+            Operand::ModRevision(revision) => found == revision,
+            _ => panic!("writes compare revisions"),
+        }
+    }
+
+    fn operate(&mut self, operation: Operation<Thing>) -> OperationResult<Thing> {
+        match operation {
+            Operation::Put { key, value, .. } => {
+                assert!(
+                    value.meta.resource_version.is_empty(),
+                    "no resourceVersion is stored"
+                );
+                self.put(key, value);
+                OperationResult::Put
+            }
+            Operation::Delete { range, .. } => {
+                let key = range.single().expect("writes delete one key");
+                self.objects
+                    .remove(key)
+                    .expect("what is deleted was compared");
+                self.revision += 1;
+                OperationResult::Deleted {
+                    count: 1,
+                    previous: Vec::new(),
+                }
+            }
+            Operation::Range(request) => {
+                let key = request.range.single().expect("writes read one key");
+                let items: Vec<_> = self
+                    .objects
+                    .get(key)
+                    .map(|(revision, thing)| KeyValue {
+                        key: key.clone(),
+                        create_revision: 1,
+                        mod_revision: *revision,
+                        version: 1,
+                        lease: 0,
+                        value: Some(thing.clone()),
+                    })
+                    .into_iter()
+                    .collect();
+                let count = items.len() as u64;
+                OperationResult::Range(RangeResponse {
+                    revision: self.revision,
+                    items,
+                    more: false,
+                    count,
+                })
+            }
+        }
+    }
+}

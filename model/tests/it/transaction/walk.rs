@@ -1,0 +1,309 @@
+//! Arbitrary interleavings of writers, lost answers and other servers: no update is lost, none is done twice,
+//! a pod is bound once, and every write has one answer.
+
+use std::collections::BTreeMap;
+
+use model::actions::transaction::{Effect, TransactionAction as Action};
+use model::machine::{Machine, Now, Out, Request, Step};
+use model::machines::transaction::{
+    Binding, Input, Outcome, Output, Seen, State, Transactions, Write, WriteVerb,
+};
+use model::messages::api::DeleteOptions;
+use model::messages::store::{Key, Transaction};
+use model::objects::key::ObjectKey;
+use model::objects::kinds;
+use model::objects::status::Reason;
+use proptest::prelude::*;
+
+use super::objects::{Change, Thing, Things};
+use super::store::Store;
+
+#[derive(Clone, Debug)]
+enum Happening {
+    Create(usize),
+    Add(usize, bool),
+    Bind(usize, u8),
+    Delete(usize, Option<i64>),
+    DeleteNamespace,
+    /// The store answers the nth question.
+    Answer(usize),
+    /// The answer to the nth question is lost; whether the store has carried it out.
+    Lose(usize, bool),
+    /// Another server adds one.
+    Outside(usize),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        3 => (0..3usize).prop_map(Happening::Create),
+        5 => (0..3usize, any::<bool>()).prop_map(|(which, old)| Happening::Add(which, old)),
+        2 => (0..3usize, 0..3u8).prop_map(|(which, node)| Happening::Bind(which, node)),
+        2 => (0..3usize, prop::option::of(0..40i64)).prop_map(|(which, grace)| Happening::Delete(which, grace)),
+        1 => Just(Happening::DeleteNamespace),
+        10 => (0..6usize).prop_map(Happening::Answer),
+        1 => (0..6usize, any::<bool>()).prop_map(|(which, done)| Happening::Lose(which, done)),
+        1 => (0..3usize).prop_map(Happening::Outside),
+    ]
+}
+
+struct World {
+    machine: Transactions<Things>,
+    state: State<Thing, Change>,
+    store: Store,
+    asked: BTreeMap<u64, Transaction<Thing>>,
+    /// What the verb of an unanswered write is.
+    open: BTreeMap<u64, &'static str>,
+    /// How often each UID was incremented, as the answers and the other server say.
+    added: BTreeMap<String, i64>,
+    bound: BTreeMap<String, String>,
+    unknown: u32,
+    writes: u64,
+    now: u64,
+}
+
+fn pod(which: usize) -> ObjectKey {
+    ObjectKey::new(kinds::pods(), "d", ["a", "b", "c"][which])
+}
+
+fn namespace() -> ObjectKey {
+    ObjectKey::new(kinds::namespaces(), "", "d")
+}
+
+fn thing(key: &ObjectKey) -> Thing {
+    let mut thing = Thing::default();
+    thing.meta.name.clone_from(&key.name);
+    thing.meta.namespace.clone_from(&key.namespace);
+    thing
+}
+
+impl World {
+    fn new() -> Self {
+        let machine = Transactions { strategy: Things };
+        let state = machine.start(None, Now(0), &mut Out::new());
+        let mut store = Store::default();
+        let mut of = thing(&namespace());
+        of.held = true;
+        store.put(namespace().path().into(), of);
+        World {
+            machine,
+            state,
+            store,
+            asked: BTreeMap::new(),
+            open: BTreeMap::new(),
+            added: BTreeMap::new(),
+            bound: BTreeMap::new(),
+            unknown: 0,
+            writes: 0,
+            now: 0,
+        }
+    }
+
+    fn step(&mut self, input: Input<Thing, Change>) {
+        self.now += 1000;
+        let mut out = Out::new();
+        match self
+            .machine
+            .step(&mut self.state, Now(self.now), input, &mut out)
+        {
+            Step::Moved(actions) => actions.into_iter().for_each(|action| self.note(action)),
+            other => panic!("{other:?}"),
+        }
+        let outputs: Vec<_> = out.drain().collect();
+        for request in outputs {
+            let Request::Output(output) = request;
+            match output {
+                Output::Ask { id, transaction } => {
+                    assert!(self.open.contains_key(&id));
+                    assert!(
+                        self.asked.insert(id, transaction).is_none(),
+                        "one question at a time"
+                    );
+                }
+                Output::Answer { id, result } => {
+                    let verb = self.open.remove(&id).expect("one answer a write");
+                    if let Ok(written) = &result
+                        && verb == "add"
+                        && written.outcome == Outcome::Updated
+                    {
+                        *self
+                            .added
+                            .entry(written.value.meta.uid.clone())
+                            .or_default() += 1;
+                    }
+                    if let Err(status) = result {
+                        assert_ne!(
+                            (verb, status.reason),
+                            ("add", Reason::Conflict),
+                            "patches do not conflict"
+                        );
+                        self.unknown +=
+                            u32::from(status.reason == Reason::InternalError && verb == "add");
+                    }
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, action: Action) {
+        if let Action::Committed {
+            uid,
+            effect: Effect::Bound { node },
+            ..
+        } = action
+        {
+            let before = self.bound.insert(uid, node);
+            assert_eq!(before, None, "nodeName is set once for a UID");
+        }
+    }
+
+    fn submit(&mut self, name: &'static str, key: ObjectKey, verb: WriteVerb<Change>, old: bool) {
+        self.writes += 1;
+        let id = self.writes;
+        self.open.insert(id, name);
+        let seen = |key: &ObjectKey| match self.store.objects.get(key.path().as_str()) {
+            Some((revision, value)) if !old => Seen::Present {
+                revision: *revision,
+                value: value.clone(),
+            },
+            _ => Seen::Absent,
+        };
+        let input = Input::Submit {
+            id,
+            object: seen(&key),
+            namespace: seen(&namespace()),
+            write: Write {
+                key,
+                verb,
+                dry_run: false,
+            },
+            uid: format!("u{id}"),
+            random: id,
+        };
+        self.step(input);
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Create(which) => {
+                let key = pod(which);
+                let verb = WriteVerb::Create(Change::Whole(thing(&key)));
+                self.submit("create", key, verb, false);
+            }
+            Happening::Add(which, old) => {
+                self.submit(
+                    "add",
+                    pod(which),
+                    WriteVerb::Patch(None, Change::Add(1)),
+                    old,
+                );
+            }
+            Happening::Bind(which, node) => {
+                let binding = Binding {
+                    node: format!("n{node}"),
+                    ..Binding::default()
+                };
+                self.submit("bind", pod(which), WriteVerb::Bind(binding), false);
+            }
+            Happening::Delete(which, grace) => {
+                let options = DeleteOptions {
+                    grace_period_seconds: grace,
+                    ..DeleteOptions::default()
+                };
+                self.submit("delete", pod(which), WriteVerb::Delete(options), false);
+            }
+            Happening::DeleteNamespace => {
+                self.submit(
+                    "delete",
+                    namespace(),
+                    WriteVerb::Delete(DeleteOptions::default()),
+                    false,
+                );
+            }
+            Happening::Answer(nth) => {
+                if let Some((id, transaction)) = self.question(nth) {
+                    let response = self.store_does(transaction);
+                    self.step(Input::Stored { id, response });
+                }
+            }
+            Happening::Lose(nth, done) => {
+                if let Some((id, transaction)) = self.question(nth) {
+                    if done {
+                        self.store_does(transaction);
+                    }
+                    self.step(Input::Lost { id });
+                }
+            }
+            Happening::Outside(which) => {
+                let path: Key = pod(which).path().into();
+                if let Some((_, mut thing)) = self.store.objects.get(&path).cloned() {
+                    thing.spec += 1;
+                    *self.added.entry(thing.meta.uid.clone()).or_default() += 1;
+                    self.store.put(path, thing);
+                }
+            }
+        }
+    }
+
+    fn store_does(
+        &mut self,
+        transaction: Transaction<Thing>,
+    ) -> model::messages::store::StoreResponse<Thing> {
+        let pods = |store: &Store| {
+            store
+                .objects
+                .keys()
+                .filter(|key| key.contains("/pods/"))
+                .count()
+        };
+        let before = pods(&self.store);
+        let response = self.store.carry_out(transaction);
+        let of = self.store.objects.get(namespace().path().as_str());
+        if pods(&self.store) > before {
+            let (_, of) = of.expect("nothing is created in a namespace that is gone");
+            assert!(
+                !of.meta.deleting(),
+                "nothing is created in a namespace that is terminating"
+            );
+        }
+        response
+    }
+
+    fn question(&mut self, nth: usize) -> Option<(u64, Transaction<Thing>)> {
+        let ids: Vec<u64> = self.asked.keys().copied().collect();
+        let id = *ids.get(nth.checked_rem(ids.len())?)?;
+        Some((id, self.asked.remove(&id)?))
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn writes_are_done_once_and_none_is_lost(happenings in prop::collection::vec(happening(), 0..100)) {
+        let mut world = World::new();
+        for happening in happenings {
+            world.happen(happening);
+        }
+        while !world.asked.is_empty() {
+            world.happen(Happening::Answer(0));
+        }
+        prop_assert!(world.open.is_empty(), "every write is answered: {:?}", world.open);
+        prop_assert!(world.state.is_empty());
+        for (revision, thing) in world.store.objects.values() {
+            prop_assert!(*revision <= world.store.revision);
+            let added = world.added.get(&thing.meta.uid).copied().unwrap_or(0);
+            let missing = thing.spec - added;
+            prop_assert!(
+                (0..=i64::from(world.unknown)).contains(&missing),
+                "{} was incremented {added} times, of which {} are not known", thing.line(), world.unknown
+            );
+            prop_assert_eq!(world.bound.get(&thing.meta.uid).cloned().unwrap_or_default() == thing.node
+                || world.unknown > 0 || !thing.node.is_empty(), true);
+            if thing.meta.generation > 0 {
+                let deleting = i64::from(thing.meta.deleting());
+                // The other server of this test does not count generations.
+                prop_assert!(thing.meta.generation <= 1 + thing.spec + deleting);
+            }
+        }
+    }
+}
