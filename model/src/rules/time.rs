@@ -100,15 +100,8 @@ fn fraction(rest: &[u8]) -> Result<(i64, &[u8]), TimeError> {
     if length == 0 || length > 9 {
         return Err(TimeError::Format);
     }
-    let mut ms = 0;
-    for place in 0..3 {
-        let digit = if place < length {
-            after[place] - b'0'
-        } else {
-            0
-        };
-        ms = ms * 10 + i64::from(digit);
-    }
+    let digits = after[..length].iter().copied().chain([b'0'; 3]).take(3);
+    let ms = digits.fold(0, |ms, digit| ms * 10 + i64::from(digit - b'0'));
     Ok((ms, &after[length..]))
 }
 

@@ -28,10 +28,13 @@ const PART: u32 = 500;
 
 type Cache = Handle<WatchCache<Item>>;
 
+/// What a read ends with.
+type Read = Result<Answer<Item>, Refusal>;
+
 /// Who waits for what.
 #[derive(Default)]
 pub(super) struct Desk {
-    pub(super) reads: RefCell<BTreeMap<RequestId, oneshot::Sender<Result<Answer<Item>, Refusal>>>>,
+    pub(super) reads: RefCell<BTreeMap<RequestId, oneshot::Sender<Read>>>,
     pub(super) watches: RefCell<BTreeMap<RequestId, mpsc::UnboundedSender<Passed>>>,
     /// Whether the store's changes are taken in at present.
     pub(super) following: Cell<bool>,

@@ -373,7 +373,7 @@ fn unknown() -> Status {
 fn refused(error: &StoreError) -> Status {
     let reason = match error {
         StoreError::RequestTooLarge { .. } => Reason::RequestEntityTooLarge,
-        StoreError::Busy { .. } => Reason::TooManyRequests,
+        StoreError::Busy => Reason::TooManyRequests,
         _ => Reason::InternalError,
     };
     let mut status = Status::new(reason, format!("the store: {error}"));

@@ -169,11 +169,7 @@ impl Scopes {
     }
 
     /// Those who may see a change of `key` between objects of these groups.
-    pub(super) fn concerned<'a>(
-        &'a self,
-        key: &str,
-        groups: [Option<&str>; 2],
-    ) -> BTreeSet<RequestId> {
+    pub(super) fn concerned(&self, key: &str, groups: [Option<&str>; 2]) -> BTreeSet<RequestId> {
         let mut found = BTreeSet::new();
         let folders = key.match_indices('/').map(|(at, _)| &key[..=at]);
         for prefix in folders.chain([key]) {
