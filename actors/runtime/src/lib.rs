@@ -1,6 +1,4 @@
-//! Containers: the runtime trait in CRI's terms and the embedded runtime.
-//!
-//! The kubelet's machine decides; what is behind [`Runtime`] acts. Only the kubelet talks to it.
+#![doc = include_str!("../README.md")]
 
 mod cgroup;
 pub mod cri;

@@ -19,11 +19,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::broadcast;
 
-use crate::cgroup;
 use crate::cri::{ContainerEvent, SandboxId};
 use crate::error::{Error, Result};
 use crate::image::Store;
 use crate::network::{Network, Subnet};
+use crate::{cgroup, durable};
 use sandbox::Sandbox;
 
 /// Events a subscriber may stay behind before it is told to list again.
@@ -76,7 +76,7 @@ impl EmbeddedRuntime {
     pub async fn open(options: Options) -> Result<Self> {
         let root = options.root.clone();
         let pods = root.join("pods");
-        fs::create_dir_all(&pods).map_err(|e| failed(&pods, e))?;
+        durable::private_directory(&pods).map_err(|e| failed(&pods, e))?;
         let lock = lock(&root)?;
         let root = fs::canonicalize(&root).map_err(|e| failed(&root, e))?;
         let images = options.images.clone();

@@ -134,6 +134,10 @@ impl Sandbox {
     }
 
     async fn make_parts(self: &Arc<Self>, config: &PodSandboxConfig) -> Result<()> {
+        if self.directory.exists() {
+            // A call that was given up half way, or a crash, left it: its shim may live.
+            self.take_down().await?;
+        }
         let record = locked(&self.state).record.clone();
         let directory = self.directory.clone();
         let logs = config.log_directory.clone();

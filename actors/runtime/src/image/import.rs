@@ -273,7 +273,7 @@ impl Tar {
         let layers = manifest
             .layers()
             .iter()
-            .map(|layer| blob_path(&layer.digest().to_string()));
+            .map(|layer| blob_path(layer.digest().as_ref()));
         Ok(Found {
             names: name.into_iter().collect(),
             manifest_digest: Some(descriptor.digest().to_string()),

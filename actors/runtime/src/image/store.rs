@@ -66,7 +66,7 @@ impl Store {
     /// Opens the store, making its directories and the image that is always there.
     pub(crate) fn open(directory: PathBuf) -> Result<Self> {
         let store = Self { directory };
-        let made = fs::create_dir_all(store.layers_directory())
+        let made = durable::private_directory(&store.layers_directory())
             .and_then(|()| fs::create_dir_all(store.directory.join("images")));
         made.map_err(|e| store.damaged(&store.directory, e))?;
         store.add_echo()?;

@@ -16,7 +16,7 @@ use rustix::fs::OFlags;
 use super::client::receive_descriptors;
 use super::log::{Lines, LogFile, Stream};
 use super::workload::Workload;
-use super::{rootfs, signals};
+use super::{badness, rootfs, signals};
 use crate::cri::{ContainerState, reason};
 use crate::state::{ContainerRecord, Launch, Progress, file};
 use crate::{cgroup, durable};
@@ -119,11 +119,11 @@ impl Container {
                 (streams.stdin, streams.stdout, streams.stderr);
             (self.outputs, self._stdin) = (streams.outputs, streams.held_stdin);
         }
-        let mut oci = builder
+        let init = builder
             .as_init(&self.directory)
             .with_systemd(false)
-            .with_detach(true)
-            .build()?;
+            .with_detach(true);
+        let mut oci = badness::kept(|| init.build())?;
         if let Some((listener, path)) = console {
             let terminal = accept_terminal(&listener)?;
             let _ = fs::remove_file(path);

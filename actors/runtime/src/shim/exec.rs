@@ -10,6 +10,7 @@ use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::oci_spec::runtime::Spec;
 use libcontainer::syscall::syscall::SyscallType;
 
+use super::badness;
 use super::container::accept_terminal;
 use super::workload::Workload;
 use crate::cri::ExecConfig;
@@ -66,11 +67,11 @@ pub(super) fn start(
         builder.stdout = descriptors.next();
         builder.stderr = descriptors.next();
     }
-    let started = builder
+    let tenant = builder
         .as_tenant()
         .with_process(Some(&process))
-        .with_detach(true)
-        .build();
+        .with_detach(true);
+    let started = badness::kept(|| tenant.build());
     refusals.wait().map_err(anyhow::Error::msg)?;
     let pid = started?.as_raw();
     let terminal = console.as_ref().map(accept_terminal).transpose()?;
@@ -93,6 +94,5 @@ fn process_json(directory: &Path, config: &ExecConfig) -> anyhow::Result<Vec<u8>
         .context("the container has no process")?;
     process.set_args(Some(config.command.clone()));
     process.set_terminal(Some(config.tty));
-    process.set_oom_score_adj(None);
     Ok(serde_json::to_vec(&process)?)
 }

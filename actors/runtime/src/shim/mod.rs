@@ -4,6 +4,7 @@
 //! parent of the pod's containers and the writer of their logs, and it survives its kubelet. It has
 //! a single thread because libcontainer forks with a raw clone and changes the working directory.
 
+mod badness;
 mod client;
 mod container;
 mod exec;

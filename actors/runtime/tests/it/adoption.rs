@@ -24,7 +24,7 @@ async fn a_pod_goes_on_without_its_runtime_and_is_adopted() {
     assert_eq!(processes_of(&node.options().root), shims);
     assert_eq!(
         node.runtime.list_pod_sandboxes().await.expect("list"),
-        [pod.clone()]
+        std::slice::from_ref(&pod)
     );
     http_get(pod.ips[0], 8080, "/").await;
     // It can be worked with as before.

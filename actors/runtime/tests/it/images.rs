@@ -1,133 +1,14 @@
-//! Images: import, what containers get of them, what is refused.
+//! Images: import, and what containers get of them.
 
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use runtime::cri::ContainerConfig;
 use runtime::{Error, Runtime};
-use serde_json::{Value, json};
-use tar::{EntryType, Header};
+use serde_json::json;
+use tar::EntryType;
 
+use crate::image_files::{ECHO, digest, file, gzip, layer, oci_layout};
 use crate::node::{Node, echo_config};
-
-const ECHO: &[u8] = include_bytes!(env!("PLIMSOLL_ECHO"));
-
-/// One entry of a layer: type, name as raw bytes, mode, link or contents.
-type Entry<'a> = (EntryType, &'a str, u32, &'a [u8]);
-
-fn file<'a>(name: &'a str, contents: &'a [u8]) -> Entry<'a> {
-    (EntryType::Regular, name, 0o755, contents)
-}
-
-/// A tar written by hand: the library refuses to write what a hostile tar holds.
-fn layer(entries: &[Entry<'_>]) -> Vec<u8> {
-    let mut tar = Vec::new();
-    for (kind, name, mode, data) in entries {
-        let mut header = Header::new_ustar();
-        header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
-        header.set_entry_type(*kind);
-        header.set_mode(*mode);
-        header.set_uid(0);
-        header.set_gid(0);
-        header.set_mtime(1);
-        let is_link = matches!(kind, EntryType::Symlink | EntryType::Link);
-        if is_link {
-            header.as_mut_bytes()[157..157 + data.len()].copy_from_slice(data);
-        }
-        if matches!(kind, EntryType::Char | EntryType::Block) {
-            header.set_device_major(1).expect("major");
-            header.set_device_minor(3).expect("minor");
-        }
-        let contents: &[u8] = if *kind == EntryType::Regular {
-            data
-        } else {
-            b""
-        };
-        header.set_size(contents.len() as u64);
-        header.set_cksum();
-        tar.extend_from_slice(header.as_bytes());
-        tar.extend_from_slice(contents);
-        tar.resize(tar.len().next_multiple_of(512), 0);
-    }
-    tar.extend([0; 1024]);
-    tar
-}
-
-fn digest(bytes: &[u8]) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
-    let hex: String = digest
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("sha256:{hex}")
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(bytes).expect("compress");
-    encoder.finish().expect("compress")
-}
-
-/// An OCI layout of one image in a tar file.
-fn oci_layout(
-    path: &Path,
-    name: &str,
-    config: &Value,
-    layers: &[Vec<u8>],
-    change: impl Fn(&mut Vec<u8>),
-) -> PathBuf {
-    let diff_ids: Vec<String> = layers.iter().map(|layer| digest(layer)).collect();
-    let image = json!({"architecture": "amd64", "os": "linux", "config": config,
-        "rootfs": {"type": "layers", "diff_ids": diff_ids}})
-    .to_string()
-    .into_bytes();
-    let mut blobs: Vec<Vec<u8>> = vec![image.clone()];
-    let mut described = Vec::new();
-    for (number, layer) in layers.iter().enumerate() {
-        // Plain and compressed ones both.
-        let packed = number % 2 == 0;
-        let blob = if packed { gzip(layer) } else { layer.clone() };
-        let kind = format!(
-            "application/vnd.oci.image.layer.v1.tar{}",
-            if packed { "+gzip" } else { "" }
-        );
-        described.push(json!({"mediaType": kind, "digest": digest(&blob), "size": blob.len()}));
-        blobs.push(blob);
-    }
-    let manifest = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(&image), "size": image.len()},
-        "layers": described})
-    .to_string()
-    .into_bytes();
-    let index = json!({"schemaVersion": 2, "manifests": [{
-        "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest(&manifest), "size": manifest.len(),
-        "annotations": {"org.opencontainers.image.ref.name": name}}]})
-    .to_string();
-    blobs.push(manifest);
-    let names: Vec<String> = blobs
-        .iter()
-        .map(|blob| format!("blobs/sha256/{}", &digest(blob)["sha256:".len()..]))
-        .collect();
-    for blob in &mut blobs {
-        change(blob);
-    }
-    let mut entries = vec![
-        file("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#),
-        file("index.json", index.as_bytes()),
-    ];
-    entries.extend(
-        names
-            .iter()
-            .zip(&blobs)
-            .map(|(name, blob)| file(name, blob)),
-    );
-    fs::write(path, layer(&entries)).expect("write");
-    path.to_owned()
-}
 
 #[tokio::test]
 #[cfg_attr(not(root), ignore = "needs root")]
@@ -239,6 +120,60 @@ async fn an_oci_layout_is_imported_and_run_as_its_configuration_says() {
 
 #[tokio::test]
 #[cfg_attr(not(root), ignore = "needs root")]
+async fn where_overlayfs_cannot_mount_layers_are_copied() {
+    // A comma in a path cannot be told to overlayfs.
+    let node = Node::open_in("with,comma").await;
+    let base = layer(&[
+        (EntryType::Directory, "dir/", 0o750, b""),
+        file("dir/deleted", b"x"),
+        file("dir/kept", b"below"),
+        (EntryType::Directory, "opaque/", 0o755, b""),
+        file("opaque/below", b"x"),
+    ]);
+    let top = layer(&[
+        file("echo", ECHO),
+        (EntryType::Symlink, "link", 0o777, b"/dir/kept"),
+        file("dir/.wh.deleted", b""),
+        (EntryType::Directory, "opaque/", 0o755, b""),
+        file("opaque/.wh..wh..opq", b""),
+        file("opaque/above", b"x"),
+    ]);
+    let path = node.directory.path().join("image.tar");
+    oci_layout(
+        &path,
+        "copied:1",
+        &json!({"Entrypoint": ["/echo"]}),
+        &[base, top],
+        |_| {},
+    );
+    node.runtime.import_image(&path).await.expect("import");
+    let pod = node.pod("copied").await;
+    let config = ContainerConfig {
+        image: "copied:1".to_owned(),
+        ..echo_config("main", &[])
+    };
+    let id = node.start(&pod.id, &config).await;
+    let mounts = node
+        .exec(&id, &["/echo", "cat", "/proc/self/mounts"])
+        .await
+        .stdout;
+    assert!(!mounts.contains("overlay"), "{mounts}");
+    for (command, path, expected) in [
+        ("ls", "/dir", "kept\n"),
+        ("cat", "/link", "below"),
+        ("ls", "/opaque", "above\n"),
+    ] {
+        assert_eq!(
+            node.exec(&id, &["/echo", command, path]).await.stdout,
+            expected,
+            "{command} {path}"
+        );
+    }
+    node.close().await;
+}
+
+#[tokio::test]
+#[cfg_attr(not(root), ignore = "needs root")]
 async fn what_docker_save_writes_is_imported_and_tags_move() {
     let node = Node::open().await;
     let path = node.directory.path().join("saved.tar.gz");
@@ -278,131 +213,6 @@ async fn what_docker_save_writes_is_imported_and_tags_move() {
         .expect("status")
         .expect("the former image");
     assert_eq!(former.repo_tags, Vec::<String>::new());
-    node.close().await;
-}
-
-#[tokio::test]
-#[cfg_attr(not(root), ignore = "needs root")]
-async fn hostile_layers_are_refused_and_touch_nothing_outside() {
-    let node = Node::open().await;
-    let outside = node.directory.path().join("outside");
-    fs::create_dir(&outside).expect("outside");
-    let target = outside.to_string_lossy().into_owned();
-    let climbing = format!("{}{target}/up", "../".repeat(20));
-    let through_link = "door/through";
-    let absolute = format!("{target}/absolute");
-    let cases: [(&str, Vec<Entry<'_>>, &str); 7] = [
-        ("climbs", vec![file("../climb", b"x")], "leads out"),
-        ("climbs far", vec![file(&climbing, b"x")], "leads out"),
-        (
-            "device",
-            vec![(EntryType::Char, "dev", 0o666, b"")],
-            "a device is refused",
-        ),
-        (
-            "block",
-            vec![(EntryType::Block, "disk", 0o666, b"")],
-            "a device is refused",
-        ),
-        (
-            "hard link out",
-            vec![(EntryType::Link, "shadow", 0o600, b"../../../../etc/shadow")],
-            "leads out",
-        ),
-        (
-            "hard link to nothing",
-            vec![(EntryType::Link, "x", 0o600, b"/etc/shadow")],
-            "hard link",
-        ),
-        (
-            "link loop",
-            vec![(EntryType::Symlink, "a", 0o777, b"a"), file("a/b", b"x")],
-            "a/b",
-        ),
-    ];
-    for (what, entries, why) in cases {
-        let path = node.directory.path().join("hostile.tar");
-        oci_layout(&path, "hostile:1", &json!({}), &[layer(&entries)], |_| {});
-        let refused = node
-            .runtime
-            .import_image(&path)
-            .await
-            .expect_err(what)
-            .to_string();
-        assert!(refused.contains(why), "{what}: {refused}");
-    }
-    // Links that lead out are kept as they are and lead nowhere on the host.
-    let path = node.directory.path().join("links.tar");
-    let entries = [
-        (EntryType::Symlink, "door", 0o777, target.as_bytes()),
-        file(through_link, b"x"),
-        file(&absolute, b"x"),
-    ];
-    oci_layout(&path, "links:1", &json!({}), &[layer(&entries)], |_| {});
-    node.runtime.import_image(&path).await.expect("harmless");
-    assert_eq!(
-        fs::read_dir(&outside).expect("outside").count(),
-        0,
-        "something was written outside"
-    );
-    assert!(
-        node.runtime
-            .image_status("hostile:1")
-            .await
-            .expect("status")
-            .is_none()
-    );
-    node.close().await;
-}
-
-#[tokio::test]
-#[cfg_attr(not(root), ignore = "needs root")]
-async fn files_that_are_no_image_are_refused_with_the_part() {
-    let node = Node::open().await;
-    let path = node.directory.path().join("bad.tar");
-    let good = layer(&[file("echo", ECHO)]);
-    let import = async |why: &str| {
-        let refused = node.runtime.import_image(&path).await.expect_err(why);
-        assert!(matches!(refused, Error::Image { .. }), "{refused:?}");
-        assert!(refused.to_string().contains(why), "{refused}");
-    };
-    oci_layout(&path, "bad:1", &json!({}), &[good.clone()], |blob| {
-        // The manifest: the only blob that is JSON and names a schema.
-        if blob.starts_with(b"{") && String::from_utf8_lossy(blob).contains("schemaVersion") {
-            blob.push(b' ');
-        }
-    });
-    import("has the digest").await;
-    oci_layout(
-        &path,
-        "bad:1",
-        &json!({}),
-        &[vec![], good.clone()],
-        |blob| {
-            if blob.len() > 100_000 {
-                blob[600] ^= 1;
-            }
-        },
-    );
-    import("its digest is").await;
-    oci_layout(&path, "only-a-tag", &json!({}), &[good.clone()], |_| {});
-    import("is only a tag").await;
-    oci_layout(&path, "BAD name:1", &json!({}), &[good.clone()], |_| {});
-    import("BAD name:1").await;
-    oci_layout(
-        &path,
-        "bad:1",
-        &json!({"StopSignal": "SIGNOTHING"}),
-        &[good],
-        |_| {},
-    );
-    import("is not a signal").await;
-    fs::write(&path, layer(&[file("something", b"else")])).expect("write");
-    import("neither an OCI layout").await;
-    fs::write(&path, b"").expect("write");
-    import("not a tar").await;
-    fs::write(&path, [7u8; 4096]).expect("write");
-    import("not a tar").await;
     node.close().await;
 }
 

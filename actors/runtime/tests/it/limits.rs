@@ -5,7 +5,7 @@ use std::fs;
 use runtime::Runtime;
 use runtime::cri::{ContainerConfig, Resources, reason};
 
-use crate::node::{Node, echo_config};
+use crate::node::{Node, echo_config, processes_of};
 
 const MIB: i64 = 1 << 20;
 
@@ -102,8 +102,26 @@ async fn processor_time_processes_and_badness_are_set() {
         ["50000", "50000 100000"].contains(&quota.as_str()),
         "{quota}"
     );
-    let badness = fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).expect("badness");
-    assert_eq!(badness.trim(), "900");
+    let badness = |pid: &str| {
+        let value = fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).expect("badness");
+        value.trim().to_owned()
+    };
+    assert_eq!(badness(&pid.to_string()), "900");
+    let inside = node
+        .exec(&id, &["/echo", "cat", "/proc/self/oom_score_adj"])
+        .await;
+    assert_eq!(
+        inside.stdout.trim(),
+        "900",
+        "a command is killed as readily as its container"
+    );
+    for shim in processes_of(&node.options().root) {
+        assert_eq!(
+            badness(&shim.to_string()),
+            badness("self"),
+            "the shim keeps its own"
+        );
+    }
     node.close().await;
 }
 

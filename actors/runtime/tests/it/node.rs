@@ -40,9 +40,14 @@ pub struct Output {
 
 impl Node {
     pub async fn open() -> Self {
+        Self::open_in("node").await
+    }
+
+    /// A node whose directory has a certain name.
+    pub async fn open_in(name: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut options = Options {
-            root: directory.path().join("node"),
+            root: directory.path().join(name),
             images: directory.path().join("images"),
             node_name: "node-1".to_owned(),
             pod_cidr: "10.201.0.0/24".parse().expect("a subnet"),
