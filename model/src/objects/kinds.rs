@@ -11,6 +11,8 @@ pub enum Subresource {
     Scale,
     /// `binding`: assigns a pod to a node, once.
     Binding,
+    /// `finalize`: whose finalizers still hold a namespace.
+    Finalize,
     /// `log`: a container's output.
     Log,
     /// `exec`: a command run inside a container.
@@ -24,6 +26,7 @@ impl Subresource {
             Subresource::Status => "status",
             Subresource::Scale => "scale",
             Subresource::Binding => "binding",
+            Subresource::Finalize => "finalize",
             Subresource::Log => "log",
             Subresource::Exec => "exec",
         }
@@ -107,7 +110,7 @@ kinds! {
 //  group                 version kind             plural            singular         short     categories scope      subresources
     ""                    "v1"    "ConfigMap"      "configmaps"      "configmap"      ["cm"]    []         Namespaced [];
     ""                    "v1"    "Event"          "events"          "event"          ["ev"]    []         Namespaced [];
-    ""                    "v1"    "Namespace"      "namespaces"      "namespace"      ["ns"]    []         Cluster    [Status];
+    ""                    "v1"    "Namespace"      "namespaces"      "namespace"      ["ns"]    []         Cluster    [Status Finalize];
     ""                    "v1"    "Node"           "nodes"           "node"           ["no"]    []         Cluster    [Status];
     ""                    "v1"    "Pod"            "pods"            "pod"            ["po"]    ["all"]    Namespaced [Status Binding Log Exec];
     ""                    "v1"    "Secret"         "secrets"         "secret"         []        []         Namespaced [];

@@ -1,5 +1,6 @@
 //! The rules of Kubernetes as pure functions over objects: quantities, selectors, names, taints, patches.
 
+pub mod authorization;
 pub mod backoff;
 pub mod env;
 pub mod names;
@@ -12,3 +13,4 @@ pub mod resources;
 pub mod selector;
 pub mod taints;
 pub mod time;
+pub mod validation;

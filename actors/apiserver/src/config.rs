@@ -1,0 +1,31 @@
+//! What an API server is started with.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use transport::pki::Credentials;
+
+use crate::http::Limits;
+
+/// What an API server is started with.
+#[derive(Clone)]
+pub struct Config {
+    /// Where components reach it, over QUIC.
+    pub address: SocketAddr,
+    /// Its certificate for QUIC, of the identity [`apiserver`](transport::Identity::apiserver).
+    pub credentials: Credentials,
+    /// Where the store listens.
+    pub store: SocketAddr,
+    /// Where clients reach it, over HTTPS.
+    pub api_address: SocketAddr,
+    /// The certificate that clients see; clients' own certificates count if they are of its authority.
+    pub serving: Credentials,
+    /// Where clients are served without TLS too, each of them as an administrator. `None` for nowhere.
+    pub insecure_address: Option<SocketAddr>,
+    /// Bounds of what HTTP clients may ask.
+    pub limits: Limits,
+    /// Where to record what its machines do; `None` for nowhere.
+    pub trace: Option<PathBuf>,
+    /// Which start of the API server this is, counted from 1 by who starts it.
+    pub incarnation: u64,
+}

@@ -1,0 +1,84 @@
+//! Query parameters, as `meta/v1` names them.
+
+/// The parameters of a request, decoded, in the order in which they stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads the part of a URI behind the question mark.
+    pub fn parse(text: &str) -> Self {
+        let pairs = text.split('&').filter(|pair| !pair.is_empty());
+        Query(
+            pairs
+                .map(|pair| {
+                    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                    (decode(name, true), decode(value, true))
+                })
+                .collect(),
+        )
+    }
+
+    /// The first value of a parameter; empty if it is not there.
+    pub fn get(&self, name: &str) -> &str {
+        self.0
+            .iter()
+            .find(|(own, _)| own == name)
+            .map_or("", |(_, value)| value.as_str())
+    }
+
+    /// The values of a parameter that may be repeated.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0
+            .iter()
+            .filter(move |(own, _)| own == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a parameter says yes: `1` or `true`, or stands without a value. Go's `ParseBool` is as strict.
+    pub fn yes(&self, name: &str) -> bool {
+        self.0.iter().any(|(own, value)| {
+            own == name
+                && matches!(
+                    value.as_str(),
+                    "" | "1" | "t" | "T" | "true" | "TRUE" | "True"
+                )
+        })
+    }
+
+    /// A number; `None` if it is not there.
+    ///
+    /// # Errors
+    /// The value that is no number, in Go's words.
+    pub fn number(&self, name: &str) -> Result<Option<i64>, String> {
+        match self.get(name) {
+            "" => Ok(None),
+            text => text
+                .parse()
+                .map(Some)
+                .map_err(|_| format!("strconv.ParseInt: parsing \"{text}\": invalid syntax")),
+        }
+    }
+}
+
+/// Undoes percent-encoding; what is not one stays. Bytes that are no UTF-8 become U+FFFD.
+pub fn decode(text: &str, plus_is_space: bool) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        rest = tail;
+        let hex = |byte: u8| (byte as char).to_digit(16);
+        match (first, tail) {
+            (b'%', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => {
+                    bytes.push((high * 16 + low) as u8);
+                    rest = after;
+                }
+                _ => bytes.push(b'%'),
+            },
+            (b'+', _) if plus_is_space => bytes.push(b' '),
+            (byte, _) => bytes.push(*byte),
+        }
+    }
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}

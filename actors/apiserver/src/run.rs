@@ -1,0 +1,146 @@
+//! The API server from its start to its end.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use anyhow::Context;
+use model::trace::Header;
+use serde_json::Value;
+use shell::{Environment, Shutdown, TraceWriter};
+use tokio::net::TcpListener;
+use transport::{Backoff, Endpoint, Identity, Link};
+
+use crate::api::Api;
+use crate::backend::Start;
+use crate::http::listen::{self, Entrance};
+use crate::http::service::Front;
+use crate::kubelets::Kubelets;
+use crate::metrics::Metrics;
+use crate::strategy::{Change, Kinds};
+use crate::{Config, certificates, components};
+
+/// Runs an API server until it is asked to end. `ready` is called when it serves: its cache is filled, and the
+/// namespaces that every cluster has are there.
+///
+/// # Errors
+/// What kept it from starting or ended it: an address, the certificates, the trace, the store.
+pub async fn run(
+    config: Config,
+    environment: Environment,
+    shutdown: Shutdown,
+    ready: impl FnOnce(),
+) -> anyhow::Result<()> {
+    let tls = certificates::acceptor(&config.serving)?;
+    let secure = bind(config.api_address).await?;
+    let insecure = match config.insecure_address {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    let endpoint = Endpoint::bind(transport::Config {
+        address: config.address,
+        credentials: config.credentials,
+        limits: transport::Limits::default(),
+        environment: environment.transport.clone(),
+        origin: None,
+    })
+    .with_context(|| format!("the API server cannot listen on {}", config.address))?;
+    let link = Link::new(
+        endpoint.clone(),
+        config.store,
+        Identity::store(),
+        Backoff::default(),
+    );
+    let trace = |machine: &str| trace(config.trace.as_deref(), machine, config.incarnation);
+    let backend = Start {
+        link,
+        strategy: Kinds,
+        limits: Default::default(),
+        environment: environment.clone(),
+        cache_trace: trace("watch_cache")?,
+        write_trace: trace("transaction")?,
+    }
+    .start();
+    let api = Api {
+        backend,
+        kubelets: Kubelets::default(),
+        metrics: Rc::new(Metrics::default()),
+        environment,
+    };
+    let front = Front::new(api.clone(), config.limits, shutdown.clone());
+    // Health is answered from the start, so that who waits for readiness is told why it waits.
+    let mut listeners = vec![serve(secure, Entrance::Tls(tls), &front, &shutdown)];
+    if let Some(insecure) = insecure {
+        listeners.push(serve(insecure, Entrance::Insecure, &front, &shutdown));
+    }
+    let filled = tokio::select! {
+        biased;
+        _ = shutdown.requested() => false,
+        filled = fill(&api) => {
+            filled?;
+            true
+        }
+    };
+    if filled {
+        ready();
+        tokio::select! {
+            biased;
+            _ = shutdown.requested() => {}
+            () = components::serve(endpoint.clone(), api) => anyhow::bail!("the API server's QUIC endpoint was closed"),
+        }
+    }
+    for listener in listeners {
+        // A listener ends by itself after the shutdown; one that panicked has nothing left to end.
+        let _ = listener.await;
+    }
+    endpoint.close("the API server ends").await;
+    Ok(())
+}
+
+/// Waits for the cache, then makes what every cluster has.
+async fn fill(api: &Api) -> anyhow::Result<()> {
+    let unreached = "the store's objects could not be read";
+    api.backend.filled().await.context(unreached)?;
+    let change = |object: Value| Ok(Change::Whole(Arc::new(object)));
+    api.backend
+        .bootstrap(change)
+        .await
+        .context("the system's namespaces could not be made")
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("the API server cannot listen on {address}"))
+}
+
+fn serve(
+    listener: TcpListener,
+    entrance: Entrance,
+    front: &Front,
+    shutdown: &Shutdown,
+) -> tokio::task::JoinHandle<()> {
+    tokio::task::spawn_local(listen::serve(
+        listener,
+        entrance,
+        front.clone(),
+        shutdown.clone(),
+    ))
+}
+
+fn trace(
+    directory: Option<&Path>,
+    machine: &str,
+    incarnation: u64,
+) -> anyhow::Result<Option<TraceWriter>> {
+    let Some(directory) = directory else {
+        return Ok(None);
+    };
+    let header = Header {
+        machine: machine.to_owned(),
+        component: "apiserver".to_owned(),
+        incarnation,
+    };
+    Ok(Some(TraceWriter::create(directory, &header)?))
+}

@@ -1,0 +1,6 @@
+//! What the API server makes of requests, without a store behind it.
+
+mod discovery;
+mod objects;
+mod openapi;
+mod tables;
