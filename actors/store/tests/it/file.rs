@@ -224,3 +224,52 @@ fn a_directory_that_cannot_be_made_is_named() {
     assert!(matches!(error, DiskError::Unusable { .. }), "{error}");
     assert!(error.to_string().starts_with("cannot use "), "{error}");
 }
+
+/// Under steady updates the file reaches a size and stays there.
+#[test]
+fn steady_updates_do_not_make_the_file_grow() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.redb");
+    let mut file = StoreFile::open(directory.path()).unwrap();
+    let (mut revision, mut sizes) = (1, Vec::new());
+    for commit in 1..=160 {
+        let mut records: Vec<Record<Bytes>> = (0..64)
+            .map(|_| {
+                revision += 1;
+                let key = format!("k{}", revision % 50);
+                let now = version(revision, Some(vec![7; 2000]));
+                Record::Revision {
+                    revision,
+                    changes: vec![Change {
+                        key: key.as_str().into(),
+                        now,
+                    }],
+                }
+            })
+            .collect();
+        if let Some(through) =
+            u64::checked_sub(revision, 1000).filter(|through| commit % 2 == 0 && *through > 50)
+        {
+            let base = (through - 49..=through).map(|revision| {
+                let key = format!("k{}", revision % 50);
+                (
+                    key.as_str().into(),
+                    Some(version(revision, Some(vec![7; 2000]))),
+                )
+            });
+            records.push(Record::Compacted {
+                through,
+                base: base.collect(),
+            });
+        }
+        file.commit(&records).unwrap();
+        if commit % 40 == 0 {
+            sizes.push(fs::metadata(&path).unwrap().len());
+        }
+    }
+    assert!(
+        sizes[3] <= sizes[1],
+        "sizes after every 2560 updates: {sizes:?}"
+    );
+    file.load().unwrap();
+}
