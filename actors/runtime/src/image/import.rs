@@ -46,7 +46,7 @@ impl Store {
             message,
         };
         let _lock = self.lock()?;
-        let mut tar = Tar::open(path).map_err(refused)?;
+        let mut tar = Tar::open(path, self.directory()).map_err(refused)?;
         let images = tar.images().map_err(refused)?;
         if images.is_empty() {
             return Err(refused("it holds no image".to_owned()));
@@ -125,13 +125,14 @@ struct Tar {
 }
 
 impl Tar {
-    fn open(path: &Path) -> Said<Self> {
+    /// A compressed one is decompressed into `room` first: its parts are read in no order.
+    fn open(path: &Path, room: &Path) -> Said<Self> {
         let mut file = File::open(path).map_err(|e| e.to_string())?;
         let mut magic = [0u8; 2];
         let begins = file.read_exact(&mut magic).and_then(|()| file.rewind());
         begins.map_err(|e| format!("not a tar: {e}"))?;
         if magic == GZIP_MAGIC {
-            file = decompressed(file).map_err(|e| format!("gzip: {e}"))?;
+            file = decompressed(file, room).map_err(|e| format!("gzip: {e}"))?;
         }
         let mut files = BTreeMap::new();
         let mut archive = tar::Archive::new(&file);
@@ -343,8 +344,8 @@ fn runs_here(descriptor: &Descriptor) -> bool {
     *platform.os() == Os::Linux && *platform.architecture() == Arch::default()
 }
 
-fn decompressed(file: File) -> io::Result<File> {
-    let mut whole = tempfile::tempfile()?;
+fn decompressed(file: File, room: &Path) -> io::Result<File> {
+    let mut whole = tempfile::tempfile_in(room)?;
     let mut reader = MultiGzDecoder::new(BufReader::new(file)).take(TAR_BYTES_MAX + 1);
     if io::copy(&mut reader, &mut whole)? > TAR_BYTES_MAX {
         return Err(io::Error::other(format!(

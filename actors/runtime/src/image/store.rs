@@ -73,6 +73,11 @@ impl Store {
         Ok(store)
     }
 
+    /// Where it all is.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Where unpacked layers are.
     pub(crate) fn layers_directory(&self) -> PathBuf {
         self.directory.join("layers")

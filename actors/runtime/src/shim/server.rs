@@ -17,7 +17,7 @@ use super::protocol::{Answer, Call, Message, Refusal, Request, VERSION};
 use super::signals::Signals;
 use crate::cri::ExecConfig;
 
-/// Connections at a time; further ones are closed at once.
+/// Connections at a time; further ones wait to be accepted.
 const CLIENTS_MAX: usize = 256;
 
 /// Longest grace time that is kept, so that a deadline can always be reckoned.
@@ -96,11 +96,12 @@ impl Server {
     /// Waits for something to do. Outputs of one container are told from the last to the first: reading
     /// one may remove it, which moves only those after it.
     fn wait(&self) -> anyhow::Result<Vec<Source>> {
-        let mut sources = vec![Source::Signals, Source::Listener];
-        let mut polled = vec![
-            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
-        ];
+        let mut sources = vec![Source::Signals];
+        let mut polled = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        if self.clients.len() < CLIENTS_MAX {
+            polled.push(PollFd::new(self.listener.as_fd(), PollFlags::POLLIN));
+            sources.push(Source::Listener);
+        }
         for (id, client) in &self.clients {
             let write = if client.is_behind() {
                 PollFlags::POLLOUT
@@ -147,10 +148,10 @@ impl Server {
     }
 
     fn accept(&mut self) {
-        while let Ok((stream, _)) = self.listener.accept() {
-            if self.clients.len() < CLIENTS_MAX
-                && let Ok(client) = Client::new(stream)
-            {
+        while self.clients.len() < CLIENTS_MAX
+            && let Ok((stream, _)) = self.listener.accept()
+        {
+            if let Ok(client) = Client::new(stream) {
                 self.clients.insert(self.client_next, client);
                 self.client_next += 1;
             }

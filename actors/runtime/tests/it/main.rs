@@ -13,6 +13,7 @@ mod life;
 mod limits;
 mod logs;
 mod network;
+mod socket;
 
 /// Elsewhere a missing prerequisite is an ignored test; in CI it is a failure.
 #[test]
