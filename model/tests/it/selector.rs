@@ -46,7 +46,10 @@ impl Player for Selectors {
             "name" => return Ok(faults(text)),
             _ => return Err(format!("what is {verb}?")),
         };
-        let mut answer = vec![shown];
+        let mut answer = vec![match shown.as_str() {
+            "" => "everything".to_owned(),
+            _ => shown,
+        }];
         for line in lines {
             let labels: BTreeMap<String, String> = line
                 .split_whitespace()
