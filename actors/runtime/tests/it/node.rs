@@ -193,6 +193,7 @@ impl Node {
 
     /// Removes every pod, closes the runtime, and checks that nothing is left on the machine.
     pub async fn close(self) {
+        let groups = cgroups_of(&self.options.root);
         for pod in self.runtime.list_pod_sandboxes().await.expect("list") {
             self.runtime
                 .remove_pod_sandbox(&pod.id)
@@ -203,6 +204,9 @@ impl Node {
         self.runtime.close().await.expect("close");
         let subnet = self.options.pod_cidr;
         assert_eq!(processes_of(&root), BTreeSet::new(), "processes are left");
+        for group in groups {
+            assert!(!group.exists(), "cgroup {} is left", group.display());
+        }
         let mounts = fs::read_to_string("/proc/self/mounts").expect("mounts");
         assert!(
             !mounts.contains(&*root.to_string_lossy()),
@@ -262,6 +266,23 @@ pub fn processes_of(root: &Path) -> BTreeSet<u32> {
         if String::from_utf8_lossy(&line).contains(&*root.join("pods").to_string_lossy()) {
             found.insert(pid);
         }
+    }
+    found
+}
+
+/// The node's cgroup in every hierarchy, as its shims tell it.
+fn cgroups_of(root: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    for shim in processes_of(root) {
+        let groups = fs::read_to_string(format!("/proc/{shim}/cgroup")).unwrap_or_default();
+        let own = groups
+            .lines()
+            .find_map(|line| line.split("/plimsoll/").nth(1)?.split('/').next());
+        let Some(own) = own else { continue };
+        for hierarchy in fs::read_dir("/sys/fs/cgroup").expect("cgroups").flatten() {
+            found.insert(hierarchy.path().join("plimsoll").join(own));
+        }
+        found.insert(Path::new("/sys/fs/cgroup/plimsoll").join(own));
     }
     found
 }
