@@ -1,5 +1,6 @@
 //! Scenario files, properties and snapshots of the machines.
 
+mod authorization;
 mod kubelet;
 mod kubelet_walk;
 mod patch;

@@ -1,15 +1,23 @@
 //! Admission of new objects, where it has to know of others: the plugins `NamespaceLifecycle` and
 //! `ServiceAccount` of Kubernetes.
 
+use std::time::Duration;
+
+use model::messages::api::Change;
 use model::objects::key::ObjectKey;
 use model::objects::kinds;
 use model::objects::status::{Cause, Details, Reason, Status};
 use model::rules::resource_version::ReadAt;
+use model::rules::selector::{FieldSelector, Selector};
 use serde_json::Value;
 
 use super::{Api, namespace_key, parsed};
-use crate::backend::Item;
+use crate::backend::{Item, Selection, WatchEvent, WatchFrom, WatchRequest};
 use crate::http::path::Place;
+
+/// The service account that each namespace has, and how long a pod may wait for it.
+const DEFAULT_ACCOUNT: &str = "default";
+const ACCOUNT_TIME_MAX: Duration = Duration::from_secs(2);
 
 impl Api {
     /// Whether a new object may come to where it wants to.
@@ -42,6 +50,9 @@ impl Api {
         match self.present_or_fresh(&key).await {
             Ok(_) => Ok(()),
             Err(status) if status.reason == Reason::NotFound => {
+                if name == DEFAULT_ACCOUNT && self.comes(&key).await {
+                    return Ok(());
+                }
                 let why = format!(
                     "error looking up service account {}/{name}: {}",
                     place.namespace, status.message
@@ -50,6 +61,41 @@ impl Api {
             }
             Err(status) => Err(status),
         }
+    }
+
+    /// Waits for a service account that is about to be made: each namespace gets its own from the controllers,
+    /// a moment after it was created itself.
+    async fn comes(&self, key: &ObjectKey) -> bool {
+        let Ok(fields) = FieldSelector::parse(&format!("metadata.name={}", key.name)) else {
+            return false;
+        };
+        let request = WatchRequest {
+            selection: Selection {
+                resource: key.resource.clone(),
+                namespace: key.namespace.clone(),
+                labels: Selector::everything(),
+                fields,
+            },
+            from: WatchFrom::Initial {
+                at: ReadAt::Any,
+                bookmark: false,
+            },
+            bookmarks: false,
+        };
+        let Ok(mut watch) = self.backend.watch(request).await else {
+            return false;
+        };
+        let added = async {
+            while let Some(event) = watch.next().await {
+                if let WatchEvent::Changes(changes) = event
+                    && changes.iter().any(|(change, _)| *change != Change::Deleted)
+                {
+                    return true;
+                }
+            }
+            false
+        };
+        tokio::time::timeout(ACCOUNT_TIME_MAX, added).await.unwrap_or(false)
     }
 
     /// An object from the cache; one that the cache does not know is asked of the store before it is missed.
