@@ -15,7 +15,7 @@ use model::objects::bytes::Bytes;
 use shell::{Effects, Handle};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
-use transport::{MessageId, StreamReceiver};
+use transport::{MessageId, Stream};
 
 use super::item::Item;
 use super::store::Store;
@@ -185,22 +185,22 @@ async fn follow(store: Store, cache: Cache, epoch: Epoch, after: u64) {
     }
 }
 
-async fn open(store: &Store, after: u64) -> Result<StreamReceiver, String> {
+async fn open(store: &Store, after: u64) -> Result<Stream, String> {
     let connection = store.connection().await.ok_or("the link is closed")?;
     let request = WatchRequest {
         range: KeyRange::prefix(PREFIX),
         after: Some(after),
         previous: false,
     };
-    let stream = connection
+    // Both halves are kept: to drop the one that sends would tell the store that nobody receives.
+    connection
         .open(&request, Default::default(), None)
         .await
-        .map_err(|error| error.to_string())?;
-    Ok(stream.split().1)
+        .map_err(|error| error.to_string())
 }
 
 /// What ends the feed; `None` if the cache has.
-async fn take_in(stream: &mut StreamReceiver, cache: &Cache, epoch: Epoch) -> Option<Input<Item>> {
+async fn take_in(stream: &mut Stream, cache: &Cache, epoch: Epoch) -> Option<Input<Item>> {
     loop {
         let (frame, id) = match receive(stream).await {
             Ok(Some(received)) => received,
@@ -232,7 +232,7 @@ async fn take_in(stream: &mut StreamReceiver, cache: &Cache, epoch: Epoch) -> Op
 }
 
 async fn receive(
-    stream: &mut StreamReceiver,
+    stream: &mut Stream,
 ) -> Result<Option<(WatchFrame<Bytes>, MessageId)>, String> {
     let Some(message) = stream.recv().await.map_err(|error| error.to_string())? else {
         return Ok(None);
