@@ -1,6 +1,7 @@
 //! Scenario files, properties and snapshots of the machines.
 
 mod authorization;
+mod collecting;
 mod kubelet;
 mod kubelet_walk;
 mod patch;
