@@ -111,6 +111,27 @@ impl<R: Reconcile> CollectingPlayer<R> {
                     .map(|resource| Input::Seen(resource, shorthand::empty(revision)))
                     .collect()
             }
+            // list KIND NAME …: the kind's list, with this one object. list-rest KIND: the other kinds' lists, empty.
+            "list" => {
+                let (resource, item) = seen(key(words.at(1)?, words.at(2)?)?)?;
+                vec![Input::Seen(
+                    resource,
+                    Delivery::Replace {
+                        revision,
+                        items: vec![item],
+                    },
+                )]
+            }
+            "list-rest" => {
+                let listed = resource(words.at(1)?)?;
+                let rest = self
+                    .reconcile
+                    .resources()
+                    .into_iter()
+                    .filter(|other| *other != listed);
+                rest.map(|resource| Input::Seen(resource, shorthand::empty(revision)))
+                    .collect()
+            }
             "see" => {
                 let (resource, item) = seen(key(words.at(1)?, words.at(2)?)?)?;
                 vec![Input::Seen(resource, Delivery::Apply(item))]
@@ -386,7 +407,7 @@ proptest! {
                 Happening::Answer(done) => world.answer(done),
             }
         }
-        for _ in 0..40 {
+        for _ in 0..12 {
             (0..5).for_each(|name| world.show(name));
             while !world.asked.is_empty() {
                 world.answer(true);

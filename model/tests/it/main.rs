@@ -8,6 +8,7 @@ mod patch;
 mod quantity;
 mod reflector;
 mod replicaset;
+mod resources;
 mod scenario;
 mod scheduler;
 mod selector;

@@ -75,10 +75,15 @@ fn play_file(file: &Path, player: &mut impl Player) {
         let answer = player
             .play(&command)
             .unwrap_or_else(|error| format!("error: {error}"));
-        let answer = answer.trim_end();
+        // An empty line ends a block, so an answer has none.
+        let told: Vec<&str> = answer
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
+        let answer = told.join("\n");
         played.push_str(&command);
         played.push_str("\n----\n");
-        played.push_str(if answer.is_empty() { "ok" } else { answer });
+        played.push_str(if answer.is_empty() { "ok" } else { &answer });
         played.push('\n');
     }
     if std::env::var_os("UPDATE").is_some() {

@@ -71,7 +71,6 @@ fn pod_body(name: &str, revision: u64, words: &Words<'_>) -> Value {
         "status": { "phase": words.get("phase").unwrap_or("Pending"), "conditions": [] },
     });
     let spec = &mut body["spec"];
-    spec.as_object_mut().expect("an object").remove("affinity");
     if let Some(node) = words.get("node") {
         spec["nodeName"] = json!(node);
     }

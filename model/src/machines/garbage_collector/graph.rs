@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::machines::controller::Wakes;
+use crate::machines::garbage_collector::owner;
+use crate::machines::garbage_collector::state::Verdict;
 use crate::machines::garbage_collector::view::NodeView;
 use crate::machines::reflector::{Delivery, Delta, Store};
 use crate::objects::key::{GroupResource, ObjectKey};
@@ -74,11 +76,10 @@ impl Graph {
                 .or_default()
                 .insert(key.clone());
         }
-        let missing = |uid: &str| {
-            self.find(uid)
-                .is_none_or(|(_, owner)| owner.waits_for_dependents())
-        };
-        let disowned = node.owners.iter().any(|owner| missing(&owner.uid));
+        let disowned = node
+            .owners
+            .iter()
+            .any(|reference| owner::look(self, key, reference) != Ok(Verdict::Solid));
         if disowned || node.waits_for_dependents() || node.leaves_orphans() {
             wakes.wake(key);
         }
