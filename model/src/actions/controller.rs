@@ -23,7 +23,7 @@ pub enum ControllerAction {
         /// For which object.
         key: ObjectKey,
         /// For what.
-        request: ApiRequest,
+        request: Box<ApiRequest>,
     },
     /// An answer came.
     Answered {

@@ -319,9 +319,13 @@ proptest! {
     }
 }
 
-/// More than 5,000 decisions a second, at 100 nodes: measured in work, not in time, so that a busy machine does
-/// not fail it. A decision looks at each node at most a few times.
+/// Ten thousand decisions over a hundred nodes, spread evenly. The time is printed, not asserted: a busy machine
+/// must not fail it (on an idle core of the build machine it is over 5,000 decisions a second).
 #[test]
+#[expect(
+    clippy::disallowed_types,
+    reason = "the test measures the machine, which has no clock"
+)]
 fn many_decisions() {
     let mut world = World::new(Scheduler {
         bindings_max: usize::MAX,

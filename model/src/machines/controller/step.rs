@@ -233,7 +233,7 @@ impl<R: Reconcile> Controller<R> {
                     round.open.insert(index);
                     actions.push(ControllerAction::Asked {
                         key: key.clone(),
-                        request: ask.request.clone(),
+                        request: Box::new(ask.request.clone()),
                     });
                     out.push(Output::Ask(key.clone(), index, ask));
                 }

@@ -30,14 +30,14 @@ pub(super) fn look(
     graph: &Graph,
     dependent: &ObjectKey,
     owner: &OwnerReference,
-) -> Result<Verdict, Ask> {
+) -> Result<Verdict, Box<Ask>> {
     let Some(key) = key(dependent, owner) else {
         return Ok(Verdict::Solid);
     };
     match graph.find(&owner.uid) {
         // The same UID elsewhere is not what the reference means.
         Some((found, node)) if *found == key => Ok(verdict(node)),
-        _ => Err(Ask::bare(ApiRequest::object(Verb::Get, &key))),
+        _ => Err(Box::new(Ask::bare(ApiRequest::object(Verb::Get, &key)))),
     }
 }
 

@@ -159,7 +159,7 @@ fn owned(graph: &Graph, key: &ObjectKey, node: &NodeView, session: &mut Session)
                 }
                 Err(ask) => {
                     uids.push(reference.uid.clone());
-                    asks.push(ask);
+                    asks.push(*ask);
                 }
             }
         }

@@ -79,8 +79,8 @@ pub struct State {
 /// A difference of one of the two resources.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Difference {
-    Pod(Delta<PodView>),
-    Node(Delta<NodeView>),
+    Pod(Box<Delta<PodView>>),
+    Node(Box<Delta<NodeView>>),
 }
 
 /// The waits of a pod.

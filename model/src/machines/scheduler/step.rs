@@ -37,12 +37,20 @@ impl Machine for Scheduler {
         match input {
             // Step 4: the API server tells of pods without a node, and of those that come and go on nodes.
             Input::Pods(delivery) => {
-                let deltas = state.pods.take(delivery).into_iter().map(Difference::Pod);
+                let deltas = state
+                    .pods
+                    .take(delivery)
+                    .into_iter()
+                    .map(|delta| Difference::Pod(Box::new(delta)));
                 state.backlog.extend(deltas);
             }
             // SC2: the cache of nodes.
             Input::Nodes(delivery) => {
-                let deltas = state.nodes.take(delivery).into_iter().map(Difference::Node);
+                let deltas = state
+                    .nodes
+                    .take(delivery)
+                    .into_iter()
+                    .map(|delta| Difference::Node(Box::new(delta)));
                 state.backlog.extend(deltas);
             }
             Input::More => {}
@@ -95,8 +103,8 @@ impl Machine for Scheduler {
 fn take_in(state: &mut State, actions: &mut Vec<SchedulerAction>, out: &mut Out<Scheduler>) {
     for _ in 0..DIFFERENCES_MAX {
         match state.backlog.pop_front() {
-            Some(Difference::Pod(delta)) => pods::changed(state, delta, actions, out),
-            Some(Difference::Node(delta)) => nodes::changed(state, delta, actions),
+            Some(Difference::Pod(delta)) => pods::changed(state, *delta, actions, out),
+            Some(Difference::Node(delta)) => nodes::changed(state, *delta, actions),
             None => return,
         }
     }
