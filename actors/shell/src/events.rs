@@ -65,6 +65,7 @@ impl EventRecorder {
             component: component.to_owned(),
             host: host.to_owned(),
             known: BTreeMap::new(),
+            written: 0,
         };
         tokio::task::spawn_local(writer.run(waiting));
         EventRecorder { queue }
@@ -99,6 +100,8 @@ struct Writer {
     component: String,
     host: String,
     known: BTreeMap<Arc<Happening>, Known>,
+    /// Tells apart the events of one millisecond.
+    written: u32,
 }
 
 impl Writer {
@@ -161,18 +164,25 @@ impl Writer {
     }
 
     /// Named as client-go names them: the object's name and a number that does not repeat.
-    fn body(&self, happening: &Happening, namespace: &str) -> String {
+    fn body(&mut self, happening: &Happening, namespace: &str) -> String {
         let Happening {
             about,
             warning,
             reason,
             message,
         } = happening;
-        let now = time::seconds(self.environment.now());
+        let (moment, now) = (
+            self.environment.now().0,
+            time::seconds(self.environment.now()),
+        );
+        self.written = self.written.wrapping_add(1);
         json!({
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"generateName": format!("{}.", about.name), "namespace": namespace},
+            "metadata": {
+                "name": format!("{}.{moment:x}{:05x}", about.name, self.written & 0xf_ffff),
+                "namespace": namespace,
+            },
             "involvedObject": {
                 "apiVersion": about.api_version,
                 "kind": about.kind,

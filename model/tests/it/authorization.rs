@@ -42,14 +42,28 @@ fn who(word: &str) -> Identity {
 #[test]
 fn questions() {
     let mut answers = String::new();
-    for line in include_str!("authorization.txt").lines().filter(|line| !line.is_empty()) {
-        let mut words = line.split(' ').map(|word| if word == "-" { "" } else { word });
+    for line in include_str!("authorization.txt")
+        .lines()
+        .filter(|line| !line.is_empty())
+    {
+        let mut words = line
+            .split(' ')
+            .map(|word| if word == "-" { "" } else { word });
         let mut next = || words.next().unwrap_or_default();
-        let (user, verb, resource, place, field_selector) = (next(), next(), next(), next(), next());
+        let (user, verb, resource, place, field_selector) =
+            (next(), next(), next(), next(), next());
         let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
         let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
         let (namespace, name) = place.split_once('/').expect("NAMESPACE/NAME");
-        let what = Attributes { verb, group, resource, subresource, namespace, name, field_selector };
+        let what = Attributes {
+            verb,
+            group,
+            resource,
+            subresource,
+            namespace,
+            name,
+            field_selector,
+        };
         let answer = match authorize(&who(user), &what, &Cluster) {
             Ok(()) => "yes".to_owned(),
             Err(status) => format!("{} {}", status.reason.code(), status.message),
@@ -63,7 +77,16 @@ fn questions() {
 fn paths() {
     let mut answers = String::new();
     for user in ["admin", "node-1", "user", "anonymous"] {
-        for path in ["/livez", "/livez/ping", "/version", "/api", "/apis/apps/v1", "/openapi/v3", "/metrics", "/livezz"] {
+        for path in [
+            "/livez",
+            "/livez/ping",
+            "/version",
+            "/api",
+            "/apis/apps/v1",
+            "/openapi/v3",
+            "/metrics",
+            "/livezz",
+        ] {
             let answer = match authorize_path(&who(user), "get", path) {
                 Ok(()) => "yes".to_owned(),
                 Err(status) => format!("{} {}", status.reason.code(), status.message),

@@ -95,7 +95,9 @@ impl Api {
             }
             false
         };
-        tokio::time::timeout(ACCOUNT_TIME_MAX, added).await.unwrap_or(false)
+        tokio::time::timeout(ACCOUNT_TIME_MAX, added)
+            .await
+            .unwrap_or(false)
     }
 
     /// An object from the cache; one that the cache does not know is asked of the store before it is missed.

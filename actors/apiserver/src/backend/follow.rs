@@ -231,9 +231,7 @@ async fn take_in(stream: &mut Stream, cache: &Cache, epoch: Epoch) -> Option<Inp
     }
 }
 
-async fn receive(
-    stream: &mut Stream,
-) -> Result<Option<(WatchFrame<Bytes>, MessageId)>, String> {
+async fn receive(stream: &mut Stream) -> Result<Option<(WatchFrame<Bytes>, MessageId)>, String> {
     let Some(message) = stream.recv().await.map_err(|error| error.to_string())? else {
         return Ok(None);
     };

@@ -4,7 +4,7 @@
 //! terminal; 255, in v5, closes the channel that the second byte names.
 
 use axum::extract::FromRequestParts;
-use axum::extract::ws::{Message as Socket, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message as Socket, WebSocket, WebSocketUpgrade, close_code};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use http::Response;
@@ -195,7 +195,12 @@ impl<S: futures_util::Sink<Socket, Error = axum::Error> + Unpin> Output<S> {
             };
             // A client that is gone needs no end.
             let _ = self.send(ERROR, status.to_string().as_bytes()).await;
-            let _ = self.socket.send(Socket::Close(None)).await;
+            // client-go takes any other end, one without a code too, for a broken connection.
+            let end = CloseFrame {
+                code: close_code::NORMAL,
+                reason: "".into(),
+            };
+            let _ = self.socket.send(Socket::Close(Some(end))).await;
             return;
         }
     }
