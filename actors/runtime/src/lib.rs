@@ -14,7 +14,7 @@ mod state;
 
 pub use embedded::{EmbeddedRuntime, Options};
 pub use error::{Error, Result};
-pub use image::Reference;
+pub use image::{ImageDirectory, Reference};
 pub use network::Subnet;
 pub use runtime::{Events, EventsEnd, Runtime};
 pub use shim::shim_main;

@@ -1,6 +1,7 @@
 //! Images: names, import, layers on disk.
 
 mod config;
+mod directory;
 mod echo;
 mod import;
 mod layer;
@@ -9,6 +10,7 @@ mod store;
 mod user;
 
 pub(crate) use config::ImageConfig;
+pub use directory::ImageDirectory;
 pub use reference::Reference;
 pub(crate) use store::Store;
 pub(crate) use user::resolve as resolve_user;

@@ -1,0 +1,121 @@
+//! An API server's answer.
+
+use anyhow::{Context, bail};
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use serde_json::Value;
+
+/// Longest answer that is taken into memory, in bytes.
+const BODY_BYTES_MAX: usize = 1 << 30;
+/// Longest line of a watch, in bytes.
+const LINE_BYTES_MAX: usize = 16 << 20;
+
+/// An answer whose body has not been read.
+pub struct Reply {
+    request: String,
+    response: http::Response<Incoming>,
+}
+
+impl Reply {
+    pub(super) fn new(request: String, response: http::Response<Incoming>) -> Self {
+        Reply { request, response }
+    }
+
+    /// The status code.
+    pub fn status(&self) -> StatusCode {
+        self.response.status()
+    }
+
+    /// The whole body, whatever the status.
+    ///
+    /// # Errors
+    /// If the connection breaks, or the body is longer than a GiB.
+    pub async fn bytes(self) -> anyhow::Result<Bytes> {
+        let body = Limited::new(self.response.into_body(), BODY_BYTES_MAX)
+            .collect()
+            .await;
+        let body = body
+            .map_err(|error| anyhow::anyhow!("{error}"))
+            .context(self.request)?;
+        Ok(body.to_bytes())
+    }
+
+    /// The body of an answer that says yes.
+    ///
+    /// # Errors
+    /// What the server says, if it says no.
+    pub async fn done(self) -> anyhow::Result<Bytes> {
+        let (status, request) = (self.status(), self.request.clone());
+        let body = self.bytes().await?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        let said = serde_json::from_slice::<Value>(&body).ok();
+        let message = said.as_ref().and_then(|status| status["message"].as_str());
+        match message {
+            Some(message) if !message.is_empty() => bail!("{message}"),
+            _ => bail!("{request}: the server answers {status}"),
+        }
+    }
+
+    /// The JSON of an answer that says yes.
+    ///
+    /// # Errors
+    /// What the server says, if it says no; or if it is not JSON.
+    pub async fn json(self) -> anyhow::Result<Value> {
+        let request = self.request.clone();
+        let body = self.done().await?;
+        serde_json::from_slice(&body).with_context(|| format!("{request}: the answer is not JSON"))
+    }
+
+    /// The lines of a watch.
+    pub fn lines(self) -> Lines {
+        Lines {
+            request: self.request,
+            body: self.response.into_body(),
+            buffer: BytesMut::new(),
+        }
+    }
+}
+
+/// A body that is read line by line, as it comes.
+pub struct Lines {
+    request: String,
+    body: Incoming,
+    buffer: BytesMut,
+}
+
+impl Lines {
+    /// The next line without its end; `None` when the server has ended the body.
+    ///
+    /// # Errors
+    /// If the connection breaks or a line is longer than 16 MiB.
+    pub async fn next(&mut self) -> anyhow::Result<Option<Bytes>> {
+        let mut searched = 0;
+        loop {
+            if let Some(at) = self.buffer[searched..]
+                .iter()
+                .position(|byte| *byte == b'\n')
+            {
+                let mut line = self.buffer.split_to(searched + at + 1);
+                line.truncate(searched + at);
+                return Ok(Some(line.freeze()));
+            }
+            searched = self.buffer.len();
+            if searched > LINE_BYTES_MAX {
+                bail!(
+                    "{}: a line of more than {LINE_BYTES_MAX} bytes",
+                    self.request
+                );
+            }
+            let Some(frame) = self.body.frame().await else {
+                return Ok(None);
+            };
+            if let Some(data) = frame.with_context(|| self.request.clone())?.data_ref() {
+                self.buffer.extend_from_slice(data);
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! A cluster on this machine: its directory, its certificates, its components and who looks after them.
+
+mod data_dir;
+mod incarnations;
+mod kubeconfig;
+mod logging;
+mod pki;
+mod plan;
+mod ports;
+mod processes;
+mod progress;
+mod supervision;
+mod tasks;
+
+pub use data_dir::{DataDir, default_data_dir};
+pub use kubeconfig::write_kubeconfig;
+pub use logging::log_to;
+pub use pki::{API_CERTIFICATE, Pki, read_credentials};
+pub use plan::Plan;
+pub use processes::{FAILED, Processes, READY};
+pub use progress::Progress;
+pub use supervision::{Notice, supervise};
+pub use tasks::Tasks;

@@ -1,0 +1,121 @@
+//! Which components a cluster on this machine has, where each listens, and in which order they stop.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use model::machines::supervisor::{Part, Supervisor};
+use runtime::Subnet;
+
+use super::ports;
+use crate::components::{Apiserver, Client, Component, Kubelet, Place, Store};
+
+/// How long a component may take to stop, in milliseconds.
+const STOP_MS: u64 = 5_000;
+/// How long a kubelet may take: the grace period of a pod (30 s unless it says otherwise) and the work around it.
+const KUBELET_STOP_MS: u64 = 40_000;
+
+/// The components of a cluster.
+#[derive(Debug)]
+pub struct Plan {
+    /// Each with its place in the order of stopping.
+    pub parts: Vec<PlannedPart>,
+}
+
+/// One component of a plan.
+#[derive(Clone, Debug)]
+pub struct PlannedPart {
+    /// The component.
+    pub component: Component,
+    /// Lower ranks stop first.
+    pub stop_rank: u8,
+    /// How long it may take to stop, in milliseconds.
+    pub stop_ms: u64,
+}
+
+impl Plan {
+    /// A cluster of `nodes` nodes (1 to 254) in `data_dir`, whose pods have addresses in the /16 that begins with
+    /// these two bytes.
+    ///
+    /// # Errors
+    /// If an address that the user chose is busy, or there is no free UDP port.
+    pub fn new(
+        data_dir: &Path,
+        nodes: u8,
+        pod_network: [u8; 2],
+        api_address: SocketAddr,
+        insecure_address: Option<SocketAddr>,
+    ) -> anyhow::Result<Self> {
+        ports::check_free(api_address, "--api-address")?;
+        if let Some(address) = insecure_address {
+            ports::check_free(address, "--insecure-address")?;
+        }
+        let mut free = ports::free_udp(4 + usize::from(nodes))?.into_iter();
+        let mut place = || Place {
+            data_dir: data_dir.to_owned(),
+            listen: free
+                .next()
+                .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
+            incarnation: 1,
+        };
+        let store = Store { place: place() };
+        let apiserver = Apiserver {
+            place: place(),
+            store: store.place.listen,
+            api_address,
+            insecure_address,
+        };
+        let reached_at = apiserver.place.listen;
+        let mut client = || Client {
+            place: place(),
+            apiserver: reached_at,
+        };
+        let planned = |component, stop_rank, stop_ms| PlannedPart {
+            component,
+            stop_rank,
+            stop_ms,
+        };
+        let mut parts = vec![
+            planned(Component::Controllers(client()), 1, STOP_MS),
+            planned(Component::Scheduler(client()), 1, STOP_MS),
+        ];
+        for number in 1..=nodes {
+            let kubelet = Kubelet {
+                place: place(),
+                apiserver: reached_at,
+                node: format!("node-{number}"),
+                pod_cidr: cidr(pod_network, number)?,
+            };
+            parts.push(planned(Component::Kubelet(kubelet), 0, KUBELET_STOP_MS));
+        }
+        parts.insert(0, planned(Component::Apiserver(apiserver), 2, STOP_MS));
+        parts.insert(0, planned(Component::Store(store), 3, STOP_MS));
+        Ok(Plan { parts })
+    }
+
+    /// The machine that looks after the plan's components.
+    pub fn supervisor(&self) -> Supervisor {
+        let part = |planned: &PlannedPart| Part {
+            name: planned.component.name(),
+            stop_rank: planned.stop_rank,
+            stop_ms: planned.stop_ms,
+        };
+        Supervisor {
+            parts: self.parts.iter().map(part).collect(),
+        }
+    }
+
+    /// The component of that name.
+    pub fn component(&self, name: &str) -> Option<&Component> {
+        self.parts
+            .iter()
+            .map(|part| &part.component)
+            .find(|component| component.name() == name)
+    }
+}
+
+/// The addresses of a node's pods: its own /24 of the cluster's /16.
+fn cidr([first, second]: [u8; 2], node: u8) -> anyhow::Result<Subnet> {
+    format!("{first}.{second}.{node}.0/24")
+        .parse()
+        .map_err(anyhow::Error::msg)
+}

@@ -1,0 +1,54 @@
+//! What the user sees while a cluster starts: a spinner on a terminal, plain lines elsewhere. On standard error, so that
+//! standard output holds what is worth keeping.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// The display of a start.
+#[derive(Debug)]
+pub struct Progress {
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// Begins, for so many components.
+    pub fn begin(components: usize) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(components as u64);
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {pos}/{len} {msg}") {
+                bar.set_style(style);
+            }
+            bar.set_message("starting");
+            bar
+        });
+        Progress { bar }
+    }
+
+    /// A component serves, so long after the beginning.
+    pub fn part_ready(&self, part: &str, after: Duration) {
+        match &self.bar {
+            Some(bar) if !bar.is_finished() => {
+                bar.set_message(format!("{part} is ready"));
+                bar.inc(1);
+            }
+            _ => eprintln!("{part} is ready after {} ms", after.as_millis()),
+        }
+    }
+
+    /// Something the user should read now.
+    pub fn line(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{line}")),
+            None => eprintln!("{line}"),
+        }
+    }
+
+    /// The start is over.
+    pub fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! `plimsoll up`: a cluster on this machine, in the foreground.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Instant;
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use model::machines::supervisor::{Input, Supervisor};
+use shell::{Environment, Handle};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::cluster::{
+    DataDir, Notice, Pki, Plan, Processes, Progress, Tasks, default_data_dir, log_to, supervise,
+    write_kubeconfig,
+};
+use crate::components::{Component, sweep};
+
+/// Start a cluster on this machine and keep it running.
+///
+/// Stays in the foreground. Ctrl-C (or SIGTERM) stops the pods and then the components, and leaves nothing behind but
+/// the data directory; a second Ctrl-C hurries. Started again on the same directory, the cluster goes on with the
+/// same objects and starts their pods again.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Up {
+    /// Where the cluster lives [default: $XDG_DATA_HOME/plimsoll]
+    #[arg(long, value_name = "DIR", env = "PLIMSOLL_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// How many nodes, node-1 to node-N; they are all on this machine and each reports its whole capacity
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=254))]
+    nodes: u8,
+    /// Where clients reach the API: HTTPS with client certificates
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:6443")]
+    api_address: SocketAddr,
+    /// Serve the API here too, without TLS: whoever can connect is admin
+    #[arg(long, value_name = "ADDR")]
+    insecure_address: Option<SocketAddr>,
+    /// Addresses of pods, a /16; node-N has the Nth /24 of it
+    #[arg(long, value_name = "CIDR", default_value = "10.244.0.0/16", value_parser = pod_network)]
+    pod_network_cidr: [u8; 2],
+    /// Run every component in this process, for less memory; a crash of one is then a crash of all
+    #[arg(long)]
+    single_process: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  plimsoll up
+  plimsoll up --nodes 3 --data-dir /tmp/three --api-address 127.0.0.1:7443
+
+Logs are in DIR/log (PLIMSOLL_LOG says what is logged), traces of every decision in DIR/trace.";
+
+impl Up {
+    /// Starts the cluster and stays until it has stopped.
+    ///
+    /// # Errors
+    /// What is missing before anything was started, or the component that ended the cluster and its reason.
+    pub fn execute(self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        ensure!(
+            nix::unistd::geteuid().is_root(),
+            "pods need root: run it as root, as in `sudo plimsoll up`"
+        );
+        let data_dir = DataDir::take(&self.data_dir.clone().unwrap_or_else(default_data_dir))?;
+        let plan = Rc::new(self.plan(data_dir.path())?);
+        let environment = Environment::system();
+        let kubeconfig = self.certify(&plan, data_dir.path(), &environment)?;
+        log_to(Some(&data_dir.path().join("log/supervisor.log")))?;
+        shell::run(self.supervise(plan, data_dir.path(), &kubeconfig, environment, begun))
+            .context("no event loop")?
+    }
+
+    fn plan(&self, data_dir: &Path) -> anyhow::Result<Plan> {
+        Plan::new(
+            data_dir,
+            self.nodes,
+            self.pod_network_cidr,
+            self.api_address,
+            self.insecure_address,
+        )
+    }
+
+    /// Issues every certificate and writes the kubeconfig; tells its path.
+    fn certify(
+        &self,
+        plan: &Plan,
+        data_dir: &Path,
+        environment: &Environment,
+    ) -> anyhow::Result<PathBuf> {
+        let pki = Pki::open(data_dir, environment.transport.clone())?;
+        for part in &plan.parts {
+            pki.issue(&part.component.name(), &part.component.identity()?)?;
+        }
+        pki.issue_api(self.api_address)?;
+        write_kubeconfig(data_dir, self.api_address, &pki.issue_admin("admin")?)
+    }
+
+    async fn supervise(
+        &self,
+        plan: Rc<Plan>,
+        data_dir: &Path,
+        kubeconfig: &Path,
+        environment: Environment,
+        begun: Instant,
+    ) -> anyhow::Result<()> {
+        let progress = Progress::begin(plan.parts.len());
+        let (supervisor, notices) = if self.single_process {
+            supervise(plan.clone(), data_dir, Tasks::default(), environment)?
+        } else {
+            supervise(
+                plan.clone(),
+                data_dir,
+                Processes::new(data_dir)?,
+                environment,
+            )?
+        };
+        pass_on_signals(supervisor.clone())?;
+        let mut telling = Telling {
+            progress,
+            kubeconfig,
+            begun,
+            unwell: BTreeSet::new(),
+        };
+        let failure = telling.until_ended(notices, &supervisor).await?;
+        telling.progress.end();
+        for part in &telling.unwell {
+            if let Some(Component::Kubelet(kubelet)) = plan.component(part) {
+                sweep(kubelet).await?;
+            }
+        }
+        match failure {
+            Some((part, reason)) => bail!(
+                "{part}: {reason} (its log is {}/log/{part}.log)",
+                data_dir.display()
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Every Ctrl-C and SIGTERM is a wish to stop.
+fn pass_on_signals(supervisor: Handle<Supervisor>) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::task::spawn_local(async move {
+        for told in ["stopping; once more to hurry", "hurrying"] {
+            tokio::select! {
+                biased;
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            eprintln!("{told}");
+            if supervisor.send(Input::Stop).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
+}
+
+/// What the user has been told.
+struct Telling<'a> {
+    progress: Progress,
+    kubeconfig: &'a Path,
+    begun: Instant,
+    /// Components whose last process did not end by itself.
+    unwell: BTreeSet<String>,
+}
+
+impl Telling<'_> {
+    /// Passes on what happens until nothing runs any more; the component that made it so and its reason.
+    async fn until_ended(
+        &mut self,
+        mut notices: UnboundedReceiver<Notice>,
+        supervisor: &Handle<Supervisor>,
+    ) -> anyhow::Result<Option<(String, String)>> {
+        loop {
+            let notice = tokio::select! {
+                biased;
+                notice = notices.recv() => notice.context("the supervisor has stopped without a word")?,
+                stopped = supervisor.stopped() => bail!("the supervisor: {}", stopped.0),
+            };
+            match notice {
+                Notice::PartReady(part) => self.progress.part_ready(&part, self.begun.elapsed()),
+                Notice::PartEnded { part, well: true } => drop(self.unwell.remove(&part)),
+                Notice::PartEnded { part, well: false } => drop(self.unwell.insert(part)),
+                Notice::AllReady => {
+                    self.progress.end();
+                    self.welcome();
+                }
+                Notice::Died {
+                    part,
+                    reason,
+                    restart_in_ms,
+                } => {
+                    let line = format!(
+                        "{part} died ({reason}); it is started again in {restart_in_ms} ms"
+                    );
+                    self.progress.line(&line);
+                }
+                Notice::Ended(failure) => return Ok(failure),
+            }
+        }
+    }
+
+    fn welcome(&self) {
+        let kubeconfig = self.kubeconfig.display();
+        let text = format!(
+            "ready in {} ms\n\
+             kubeconfig: {kubeconfig}\n\
+             try:\n  \
+             kubectl --kubeconfig {kubeconfig} run hello --image=plimsoll/echo\n  \
+             kubectl --kubeconfig {kubeconfig} get pods -o wide\n  \
+             kubectl --kubeconfig {kubeconfig} logs hello\n",
+            self.begun.elapsed().as_millis()
+        );
+        // Whoever does not want to read it has closed standard output; the cluster runs all the same.
+        let _ = std::io::stdout().write_all(text.as_bytes());
+    }
+}
+
+/// The first two bytes of `A.B.0.0/16`.
+fn pod_network(text: &str) -> Result<[u8; 2], String> {
+    let address = text
+        .strip_suffix("/16")
+        .and_then(|address| address.parse::<Ipv4Addr>().ok());
+    match address.map(|address| address.octets()) {
+        Some([first, second, 0, 0]) => Ok([first, second]),
+        _ => Err("not a network of the form A.B.0.0/16".to_owned()),
+    }
+}
