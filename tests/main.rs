@@ -1,3 +1,13 @@
 //! End-to-end tests and the repository's own rules.
+//!
+//! Every module that needs a cluster starts one of its own, on free ports and with addresses of its own, and shares
+//! it among its tests where they do not disturb each other. What a cluster leaves behind fails the test that
+//! stopped it.
 
+mod cluster;
+mod crash;
+mod hostile;
+mod kube_rs;
+mod kubectl;
+mod replicaset;
 mod tidy;

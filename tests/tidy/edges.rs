@@ -40,7 +40,10 @@ const EDGES: &[(&str, &[&str])] = &[
             "actors/kubelet",
         ],
     ),
-    ("tests", &["model", "conformance", "actors/cli"]),
+    (
+        "tests",
+        &["model", "transport", "conformance", "actors/cli"],
+    ),
 ];
 
 /// Packages that only some crates may name, in manifest or source: the package's name, who may, and why.

@@ -1,0 +1,28 @@
+//! An unmodified kubectl against the cluster: what it prints and with which code it ends, as golden files.
+
+mod normalised;
+mod script;
+
+use crate::cluster::Cluster;
+use script::Script;
+
+/// The whole script, one cluster. Each section is a golden file; `INSTA_UPDATE=always` writes them.
+#[test]
+#[cfg_attr(not(all(root, kubectl)), ignore = "needs root and kubectl")]
+fn kubectl() {
+    let cluster = Cluster::start(&["--nodes", "2"]);
+    for (name, text) in SECTIONS {
+        insta::assert_snapshot!(format!("kubectl_{name}"), Script::parse(text).run(&cluster));
+    }
+    cluster.stop();
+}
+
+/// The commands, a line each; a line that begins with `<` is the standard input of the command above it, and one that
+/// begins with `until ` repeats its command until it prints the words after the arrow.
+const SECTIONS: &[(&str, &str)] = &[
+    ("discovery", include_str!("kubectl/discovery.txt")),
+    ("objects", include_str!("kubectl/objects.txt")),
+    ("pods", include_str!("kubectl/pods.txt")),
+    ("replicasets", include_str!("kubectl/replicasets.txt")),
+    ("errors", include_str!("kubectl/errors.txt")),
+];
