@@ -8,7 +8,7 @@ use std::time::Duration;
 /// held against the receiver's own. Each limit has an [`Error`](crate::Error) that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Encoded header of one message, in bytes. Default 128 KiB.
+    /// Encoded header of one message, in bytes. Default 2 MiB: a list announces each of its objects there.
     pub header_bytes_max: usize,
     /// Body of one message, in bytes. Default 64 MiB.
     pub body_bytes_max: usize,
@@ -48,7 +48,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            header_bytes_max: 128 << 10,
+            header_bytes_max: 2 << 20,
             body_bytes_max: 64 << 20,
             inline_bytes_max: 256 << 10,
             asks_in_flight_max: 1024,

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::header::HeaderName;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Body;
 use model::objects::status::{Reason, Status};
 use model::rules::authorization::{self, Identity};
@@ -21,11 +22,14 @@ use super::body::AnswerBody;
 use super::objects::{is_stream, not_allowed, verb};
 use super::path::{self, Place, Target};
 use super::query::Query;
-use super::status::{answer, json_answer, text_answer, with_type};
+use super::status::{answer, json_answer, with_type};
 use super::{Limits, health, negotiate, upload, version};
 use crate::api::Api;
 use crate::metrics::{Held, RequestLabels};
 use crate::{discovery, kinds, openapi};
+
+/// The media type of metrics (OpenMetrics 1.0).
+const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The API over HTTP. Cheap to clone; clones share everything.
 ///
@@ -77,6 +81,7 @@ impl Front {
         let target = path::read(parts.uri.path());
         let labels = labels(&parts.method, &target, &query);
         let stream = matches!(labels.verb.as_str(), "WATCH" | "CONNECT");
+        let patched = parts.method == Method::PATCH;
         let call = Call {
             who,
             parts: &mut parts,
@@ -96,7 +101,20 @@ impl Front {
                 )),
             }
         };
-        let response = result.unwrap_or_else(|status| answer(&status));
+        let mut response = result.unwrap_or_else(|status| answer(&status));
+        if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            // RFC 5789, section 2.2, and RFC 9110, section 15.5.16: what would have been understood.
+            let (header, media) = match patched {
+                true => (
+                    HeaderName::from_static("accept-patch"),
+                    negotiate::ACCEPT_PATCH,
+                ),
+                false => (header::ACCEPT, "application/json"),
+            };
+            response
+                .headers_mut()
+                .insert(header, HeaderValue::from_static(media));
+        }
         let took = (!stream).then(|| began.elapsed());
         self.api
             .metrics
@@ -218,7 +236,10 @@ impl Front {
                     Bytes::from(version::document().to_string()),
                 ));
             }
-            "/metrics" => return Ok(text_answer(200, self.api.metrics.text())),
+            "/metrics" => {
+                let text = Bytes::from(self.api.metrics.text());
+                return Ok(with_type(200, METRICS, text.into()));
+            }
             _ => {}
         }
         if let Some((document, media)) = discovery::document(&path, &call.parts.headers)? {

@@ -1,7 +1,7 @@
 //! Failures as `kind: Status` of `meta/v1`.
 
 use http::{Response, StatusCode, header};
-use model::objects::status::{Reason, Status};
+use model::objects::status::Status;
 use serde_json::{Map, Value, json};
 
 use super::body::AnswerBody;
@@ -15,12 +15,6 @@ pub fn answer(status: &Status) -> Response<AnswerBody> {
         response
             .headers_mut()
             .insert(header::RETRY_AFTER, seconds.into());
-    }
-    if status.reason == Reason::UnsupportedMediaType {
-        response.headers_mut().insert(
-            header::ACCEPT,
-            header::HeaderValue::from_static("application/json"),
-        );
     }
     response
 }
@@ -113,6 +107,6 @@ fn details(status: &Status) -> Map<String, Value> {
     details
 }
 
-fn word(reason: Reason) -> String {
+fn word(reason: model::objects::status::Reason) -> String {
     format!("{reason:?}")
 }

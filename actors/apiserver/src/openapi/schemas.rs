@@ -33,6 +33,14 @@ pub(super) fn of_group(group: &str, version: &str) -> Map<String, Value> {
     generator.subschema_for::<ListMeta>();
     generator.subschema_for::<Status>();
     let mut schemas = generator.take_definitions(true);
+    let patch = json!({
+        "description": "Patch is provided to give a concrete name and type to the Kubernetes PATCH request body.",
+        "type": "object",
+    });
+    schemas.insert(
+        "io.k8s.apimachinery.pkg.apis.meta.v1.Patch".to_owned(),
+        patch,
+    );
     for (name, schema) in &mut schemas {
         complete(name, schema);
     }
@@ -95,7 +103,6 @@ fn complete(name: &str, schema: &mut Value) {
         return;
     };
     for (field, property) in properties {
-        wrap_reference(property);
         if let Some(row) = patch::field(name, field) {
             merged(property, row.list);
         }
@@ -109,18 +116,6 @@ fn merged(property: &mut Value, list: patch::ListType) {
     }
     if let Some(key) = list.merge_key() {
         property["x-kubernetes-patch-merge-key"] = key.into();
-    }
-}
-
-/// OpenAPI 3.0 lets nothing stand beside a reference: what does is put around it.
-fn wrap_reference(property: &mut Value) {
-    let Some(fields) = property.as_object_mut() else {
-        return;
-    };
-    if fields.len() > 1
-        && let Some(reference) = fields.remove("$ref")
-    {
-        fields.insert("allOf".to_owned(), json!([{ "$ref": reference }]));
     }
 }
 

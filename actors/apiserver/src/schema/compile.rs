@@ -20,7 +20,7 @@ pub fn generator() -> SchemaGenerator {
 pub fn compile<T: JsonSchema>() -> Tree {
     let mut generator = generator();
     let root = generator.subschema_for::<T>().to_value();
-    let definitions = generator.take_definitions(true);
+    let definitions = generator.take_definitions(false);
     let mut compiler = Compiler {
         definitions: &definitions,
         nodes: Vec::new(),

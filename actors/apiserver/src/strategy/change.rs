@@ -7,6 +7,7 @@ use model::objects::bytes::Bytes;
 use model::objects::key::ObjectKey;
 use model::objects::status::{Reason, Status};
 use model::rules::patch;
+use model::rules::validation::{Faults, Path};
 use serde_json::Value;
 
 use super::internal;
@@ -88,7 +89,7 @@ impl Change {
                     unhandled(row.kind.version, row.kind.kind, &error.to_string())
                 })?;
                 if *validation == FieldValidation::Strict && !decoded.faults.is_empty() {
-                    return Err(strict(&decoded.faults));
+                    return Err(strict_patch(body, &decoded.faults));
                 }
                 for field in ["apiVersion", "kind"] {
                     if decoded.value.get(field) != current.get(field) {
@@ -160,6 +161,15 @@ pub fn strict(faults: &[String]) -> Status {
         Reason::BadRequest,
         format!("strict decoding error: {}", faults.join(", ")),
     )
+}
+
+/// 422 for a patch that brings fields that the schema does not know.
+pub(super) fn strict_patch(patch: &[u8], faults: &[String]) -> Status {
+    let mut causes = Faults::default();
+    let patch = Value::from(String::from_utf8_lossy(patch));
+    let root = Path::Root;
+    causes.invalid(&root.field("patch"), &patch, &strict(faults).message);
+    causes.into_status("", "", "")
 }
 
 /// 400 for a body that is no object of its kind.

@@ -89,7 +89,10 @@ impl Strategy for Kinds {
         (row.rules.default)(fields);
         match context.subresource {
             None if row.rules.writes.status_apart => take(&mut draft, current, "status"),
-            Some(Subresource::Status) => keep_all_but_status(&mut draft, current),
+            Some(Subresource::Status) => {
+                keep_all_but_status(&mut draft, current);
+                pod::keep_class(&mut draft, current);
+            }
             Some(Subresource::Finalize) => return Ok(finalized(current, &draft)),
             _ => {}
         }

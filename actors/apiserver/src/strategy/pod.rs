@@ -27,6 +27,16 @@ pub(super) fn grace_seconds(pod: &Value, asked: Option<i64>) -> i64 {
     }
 }
 
+/// The class of a pod's quality of service follows from its spec: a status neither changes nor forgets it.
+pub(super) fn keep_class(pod: &mut Value, current: &Value) {
+    let class = &current["status"]["qosClass"];
+    if let Some(status) = pod.get_mut("status").and_then(Value::as_object_mut)
+        && !class.is_null()
+    {
+        status.insert("qosClass".to_owned(), class.clone());
+    }
+}
+
 /// Binds a pod to a node: step 6 of the path of a pod.
 pub(super) fn bind(pod: &mut Value, node: &str, now: Now) {
     pod["spec"]["nodeName"] = node.into();

@@ -8,7 +8,7 @@ use model::objects::status::{Reason, Status};
 use model::rules::selector::LabelSelector;
 use serde_json::{Value, json};
 
-use super::change::{Change, patched, strict, unhandled};
+use super::change::{Change, patched, strict_patch, unhandled};
 use super::{FieldValidation, internal};
 use crate::schema::{self, Tree, decode};
 
@@ -64,7 +64,7 @@ pub(super) fn update(key: &ObjectKey, current: &Value, change: &Change) -> Resul
             let decoded = decode::from_value(tree(), patched)
                 .map_err(|error| unhandled("v1", "Scale", &error.to_string()))?;
             if *validation == FieldValidation::Strict && !decoded.faults.is_empty() {
-                return Err(strict(&decoded.faults));
+                return Err(strict_patch(body, &decoded.faults));
             }
             decoded.value
         }

@@ -148,31 +148,39 @@ impl Faults {
     /// # Errors
     /// The status, if there is any fault.
     pub fn into_result(self, kind: &Kind, name: &str) -> Result<(), Status> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        Err(self.into_status(kind.group, kind.kind, name))
+    }
+
+    /// 422 for something of a group and kind, which may be empty.
+    pub fn into_status(self, group: &str, kind: &str, name: &str) -> Status {
         let lines: Vec<String> = self
             .0
             .iter()
             .map(|cause| format!("{}: {}", cause.field, cause.message))
             .collect();
         let faults = match lines.as_slice() {
-            [] => return Ok(()),
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
         };
-        let qualified = match kind.group {
-            "" => kind.kind.to_owned(),
-            group => format!("{}.{group}", kind.kind),
+        let qualified = if group.is_empty() {
+            kind.to_owned()
+        } else {
+            format!("{kind}.{group}")
         };
-        Err(Status {
+        Status {
             reason: Reason::Invalid,
             message: format!("{qualified} {name:?} is invalid: {faults}"),
             details: Box::new(Details {
                 name: name.to_owned(),
-                group: kind.group.to_owned(),
-                kind: kind.kind.to_owned(),
+                group: group.to_owned(),
+                kind: kind.to_owned(),
                 causes: self.0,
                 ..Details::default()
             }),
-        })
+        }
     }
 }
 

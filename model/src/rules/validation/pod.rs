@@ -132,7 +132,11 @@ fn tolerations(spec: &Value, path: &Path<'_>, faults: &mut Faults) {
             && text(toleration, "effect") != "NoExecute"
         {
             let detail = "effect must be 'NoExecute' when `tolerationSeconds` is set";
-            faults.invalid(&at.field("effect"), get(toleration, "effect"), detail);
+            faults.invalid(
+                &at.field("effect"),
+                &Value::from(text(toleration, "effect")),
+                detail,
+            );
         }
     }
 }
