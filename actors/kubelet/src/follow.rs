@@ -1,6 +1,5 @@
 //! The pods bound to this node, as the API server tells them (step 8 of a pod's path).
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::rc::Rc;
@@ -15,16 +14,17 @@ use model::objects::meta;
 use model::objects::pod::PodView;
 use runtime::Runtime;
 use shell::{Handle, Subject, TraceWriter, inform};
+use tokio::sync::watch;
 
 use crate::effects::Node;
 use crate::volumes;
 
-/// Follows the node's pods for ever and gives the machine every change. `listed` is called after the first list.
+/// Follows the node's pods for ever and gives the machine every change. `listed` hears of the first list.
 pub(crate) async fn pods<R: Runtime + 'static>(
     node: Rc<Node<R>>,
     handle: Handle<Kubelet>,
     trace: Option<TraceWriter>,
-    listed: impl FnOnce(),
+    listed: watch::Sender<bool>,
 ) -> anyhow::Result<()> {
     let subject = Subject {
         resource: kinds::pods(),
@@ -34,13 +34,8 @@ pub(crate) async fn pods<R: Runtime + 'static>(
             fields: format!("spec.nodeName={}", node.config.node_name),
         },
     };
-    let listed = Cell::new(Some(listed));
     let sink = async |delivery: Delivery<Bytes>, cause| {
-        let first = match &delivery {
-            Delivery::Replace { .. } => listed.take(),
-            Delivery::Apply(_) | Delivery::Delete(_) => None,
-        };
-        if first.is_some() {
+        if !*listed.borrow() {
             sweep(&node, &delivery).await;
         }
         if let Some(input) = input(&node, delivery) {
@@ -51,9 +46,7 @@ pub(crate) async fn pods<R: Runtime + 'static>(
             // A machine that has stopped is noticed by who started it.
             let _ = handle.send(input).await;
         }
-        if let Some(listed) = first {
-            listed();
-        }
+        listed.send_replace(true);
     };
     inform(&node.client, &subject, &node.environment, trace, sink).await?;
     Ok(())

@@ -5,6 +5,7 @@ mod container;
 mod effects;
 mod exec;
 mod follow;
+mod log_file;
 mod logs;
 mod node;
 mod operation;

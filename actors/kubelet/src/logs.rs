@@ -1,14 +1,11 @@
 //! A container's log, read for a client (`PodLogOptions` of `core/v1`).
-//!
-//! The files are in CRI's format, a line `TIME STREAM TAG TEXT`, where the tag `P` says that the text goes on in the
-//! next line (kubernetes `pkg/kubelet/kuberuntime/logs`).
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Seek, SeekFrom};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::path::{Path, PathBuf};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use model::actions::kubelet::PodName;
 use model::machine::Now;
 use model::messages::node::{FromNode, LogsRequest};
@@ -20,14 +17,9 @@ use tokio::io::unix::AsyncFd;
 use transport::Stream;
 
 use crate::effects::Node;
+use crate::log_file::{Reader, tail};
 use crate::report::label;
 use crate::serve::{Ended, bad_request, internal};
-
-/// Bytes read and sent at a time, at most.
-const CHUNK_BYTES: usize = 64 << 10;
-
-/// A line of the file beyond this is cut there; the runtime splits lines long before.
-const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// Sends the part of the log that was asked for, and with `follow` what is added until the container ends.
 pub(crate) async fn serve<R: Runtime + 'static>(
@@ -49,15 +41,8 @@ pub(crate) async fn serve<R: Runtime + 'static>(
         let from = tail(&mut file, lines).map_err(internal)?;
         file.seek(SeekFrom::Start(from)).map_err(internal)?;
     }
-    let mut reader = Reader {
-        file,
-        rest: BytesMut::new(),
-        begun: true,
-        passing: true,
-        since: since(request, node.environment.now())?,
-        timestamps: request.timestamps,
-        left: request.limit_bytes,
-    };
+    let since = since(request, node.environment.now())?;
+    let mut reader = Reader::new(file, since, request.timestamps, request.limit_bytes);
     stream.send(&FromNode::Started, Bytes::new(), None).await?;
     let follow = request.follow && !request.previous;
     let id = if follow {
@@ -160,7 +145,7 @@ async fn grow(
     let mut alive = true;
     loop {
         drain(reader, stream).await?;
-        if !alive || reader.left == Some(0) {
+        if !alive || reader.full() {
             return Ok(());
         }
         tokio::select! {
@@ -220,188 +205,5 @@ impl Changes {
                 Err(_not_ready) => {}
             }
         }
-    }
-}
-
-/// Where the last `lines` lines of a file begin.
-fn tail(file: &mut File, lines: u64) -> io::Result<u64> {
-    let mut end = file.seek(SeekFrom::End(0))?;
-    let (mut seen, mut buffer) = (0_u64, vec![0; CHUNK_BYTES]);
-    if lines == 0 {
-        return Ok(end);
-    }
-    while end > 0 {
-        let start = end.saturating_sub(CHUNK_BYTES as u64);
-        let length = usize::try_from(end - start).unwrap_or(CHUNK_BYTES);
-        file.seek(SeekFrom::Start(start))?;
-        file.read_exact(&mut buffer[..length])?;
-        for (index, byte) in buffer[..length].iter().enumerate().rev() {
-            if *byte == b'\n' {
-                seen += 1;
-                // The first newline from the end closes the last line.
-                if seen > lines {
-                    return Ok(start + index as u64 + 1);
-                }
-            }
-        }
-        end = start;
-    }
-    Ok(0)
-}
-
-/// Reads a log file and yields what a client asked for of it.
-struct Reader {
-    file: File,
-    /// Bytes read that are not a whole line yet.
-    rest: BytesMut,
-    /// Whether the next text begins a line of the container.
-    begun: bool,
-    /// Whether the present line of the container is wanted.
-    passing: bool,
-    since: Option<Now>,
-    timestamps: bool,
-    /// How many bytes may still be sent.
-    left: Option<u64>,
-}
-
-impl Reader {
-    /// The next text; `None` at the end of the file (for now) or of what was asked for.
-    fn next(&mut self) -> io::Result<Option<Bytes>> {
-        let mut buffer = vec![0; CHUNK_BYTES];
-        while self.left != Some(0) {
-            let length = self.file.read(&mut buffer)?;
-            if length == 0 {
-                return Ok(None);
-            }
-            self.rest.extend_from_slice(&buffer[..length]);
-            let text = self.lines();
-            if !text.is_empty() {
-                return Ok(Some(self.limit(text)));
-            }
-        }
-        Ok(None)
-    }
-
-    fn lines(&mut self) -> BytesMut {
-        let mut text = BytesMut::new();
-        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-            let line = self.rest.split_to(end + 1);
-            self.line(&line[..end], &mut text);
-        }
-        if self.rest.len() > LINE_BYTES_MAX {
-            self.rest.clear();
-        }
-        text
-    }
-
-    /// One line of the file. What is not in CRI's format is left out, as kubernetes does.
-    fn line(&mut self, line: &[u8], text: &mut BytesMut) {
-        let mut parts = line.splitn(4, |byte| *byte == b' ');
-        let (Some(at), Some(_stream), Some(tag)) = (parts.next(), parts.next(), parts.next())
-        else {
-            return;
-        };
-        let content = parts.next().unwrap_or_default();
-        if self.begun {
-            self.passing = self.since.is_none_or(|since| {
-                let at = std::str::from_utf8(at)
-                    .ok()
-                    .and_then(|at| time::parse(at).ok());
-                at.is_some_and(|at| at >= since)
-            });
-        }
-        let whole = tag.split(|byte| *byte == b':').next() != Some(b"P");
-        if self.passing {
-            if self.begun && self.timestamps {
-                text.extend_from_slice(at);
-                text.extend_from_slice(b" ");
-            }
-            text.extend_from_slice(content);
-            if whole {
-                text.extend_from_slice(b"\n");
-            }
-        }
-        self.begun = whole;
-    }
-
-    fn limit(&mut self, mut text: BytesMut) -> Bytes {
-        if let Some(left) = &mut self.left {
-            let most = usize::try_from(*left).unwrap_or(usize::MAX);
-            text.truncate(most);
-            *left = left.saturating_sub(text.len() as u64);
-        }
-        text.freeze()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LOG: &str = "2026-01-01T00:00:01.000000001Z stdout F one\n\
-                       2026-01-01T00:00:02.000000001Z stdout P tw\n\
-                       2026-01-01T00:00:02.000000002Z stdout F o\n\
-                       2026-01-01T00:00:03.000000001Z stderr F three\n\
-                       garbage\n\
-                       2026-01-01T00:00:04.000000001Z stdout F \n";
-
-    fn read(change: impl FnOnce(&mut Reader)) -> String {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("0.log");
-        fs::write(&path, LOG).expect("a log");
-        let mut reader = Reader {
-            file: File::open(&path).expect("a log"),
-            rest: BytesMut::new(),
-            begun: true,
-            passing: true,
-            since: None,
-            timestamps: false,
-            left: None,
-        };
-        change(&mut reader);
-        let mut all = Vec::new();
-        while let Some(text) = reader.next().expect("readable") {
-            all.extend_from_slice(&text);
-        }
-        String::from_utf8(all).expect("text")
-    }
-
-    #[test]
-    fn lines_are_joined_and_stripped() {
-        assert_eq!(read(|_| {}), "one\ntwo\nthree\n\n");
-    }
-
-    #[test]
-    fn timestamps_begin_lines() {
-        let text = read(|reader| reader.timestamps = true);
-        assert!(text.starts_with(
-            "2026-01-01T00:00:01.000000001Z one\n2026-01-01T00:00:02.000000001Z two\n"
-        ));
-    }
-
-    #[test]
-    fn only_since_a_time() {
-        let since = time::parse("2026-01-01T00:00:03Z").expect("a time");
-        assert_eq!(read(|reader| reader.since = Some(since)), "three\n\n");
-    }
-
-    #[test]
-    fn at_most_so_many_bytes() {
-        assert_eq!(read(|reader| reader.left = Some(6)), "one\ntw");
-        assert_eq!(read(|reader| reader.left = Some(0)), "");
-    }
-
-    #[test]
-    fn the_last_lines() {
-        let last = |lines| {
-            read(|reader| {
-                let from = tail(&mut reader.file, lines).expect("a place");
-                reader.file.seek(SeekFrom::Start(from)).expect("a place");
-            })
-        };
-        assert_eq!(last(0), "");
-        assert_eq!(last(1), "\n");
-        assert_eq!(last(3), "three\n\n");
-        assert_eq!(last(100), "one\ntwo\nthree\n\n");
     }
 }

@@ -47,7 +47,7 @@ pub async fn run(
     config: Config,
     environment: Environment,
     shutdown: Shutdown,
-    ready: impl FnOnce() + 'static,
+    ready: impl FnOnce(),
 ) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.directory)
         .with_context(|| format!("the node's directory {}", config.directory.display()))?;
@@ -79,7 +79,7 @@ async fn run_on<R: Runtime + 'static>(
     config: Config,
     environment: Environment,
     shutdown: Shutdown,
-    ready: impl FnOnce() + 'static,
+    ready: impl FnOnce(),
 ) -> anyhow::Result<Why> {
     let endpoint = Endpoint::bind(transport::Config {
         address: config.address,
@@ -107,7 +107,7 @@ async fn run_over<R: Runtime + 'static>(
     config: Config,
     environment: Environment,
     shutdown: Shutdown,
-    ready: impl FnOnce() + 'static,
+    ready: impl FnOnce(),
 ) -> anyhow::Result<Why> {
     let version = runtime.version().await.context("the container runtime")?;
     let machine = Machine::look(&version).context("looking at the machine")?;
@@ -147,6 +147,7 @@ async fn run_over<R: Runtime + 'static>(
         environment,
     });
     let reflector = trace(config, "reflector")?;
+    let (listed, mut is_listed) = watch::channel(false);
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     tasks.spawn_local(forward(events, handle.clone()));
     tasks.spawn_local(serve::requests(link, node.clone()));
@@ -156,14 +157,23 @@ async fn run_over<R: Runtime + 'static>(
             if hears.wait_for(|told| told.follow.is_some()).await.is_err() {
                 return Ok(());
             }
-            follow::pods(node, handle, reflector, ready).await
+            follow::pods(node, handle, reflector, listed).await
         }
     });
-    let why = tokio::select! {
-        biased;
-        why = shutdown.requested() => why,
-        why = handle.stopped() => return Err(why.into()),
-        ended = failed(&mut tasks) => return Err(ended),
+    let mut ready = Some(ready);
+    let why = loop {
+        tokio::select! {
+            biased;
+            why = shutdown.requested() => break why,
+            why = handle.stopped() => return Err(why.into()),
+            ended = failed(&mut tasks) => return Err(ended),
+            // The sender lives as long as the task that lists.
+            Ok(_) = is_listed.wait_for(|listed| *listed), if ready.is_some() => {
+                if let Some(ready) = ready.take() {
+                    ready();
+                }
+            }
+        }
     };
     tracing::info!(?why, "the kubelet ends");
     if why == Why::Stop {

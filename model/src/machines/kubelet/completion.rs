@@ -1,26 +1,24 @@
-//! What became of what was asked for: operations of the runtime, writes to the API server, waits.
+//! What became of the operations that were asked for.
 
 use crate::actions::kubelet::KubeletAction;
 use crate::machine::{Now, Out, Step};
 use crate::machines::kubelet::Kubelet;
-use crate::machines::kubelet::input::{ContainerReport, Outcome, ReportedState, Timer, Written};
-use crate::machines::kubelet::life::{how_it_ended, mark_ended, tell, unseen};
+use crate::machines::kubelet::ended::{how_it_ended, mark_ended, tell, unseen};
+use crate::machines::kubelet::input::{ContainerReport, Outcome, ReportedState, Timer};
 use crate::machines::kubelet::output::Operation;
 use crate::machines::kubelet::state::{
-    Ended, Instance, Life, Record, Removal, Retry, Sandbox, State, Trouble,
+    Ended, Instance, Life, Record, Retry, Sandbox, State, Trouble,
 };
 use crate::rules::backoff;
 
 /// First and longest wait before a failed step of a pod is tried again, in milliseconds
 /// (kubernetes `pkg/util/goroutinemap/exponentialbackoff`: 500 ms to 2 min 2 s).
-const STEP_MS: (u64, u64) = (500, 122_000);
+pub const STEP_MS: (u64, u64) = (500, 122_000);
 /// First and longest wait before an image is pulled again, in milliseconds (`MaxContainerBackOff`).
 const IMAGE_MS: (u64, u64) = (10_000, 300_000);
 /// First and longest wait before a container that could not be made is tried again, in milliseconds: an absent
 /// config map may come soon.
 const SETUP_MS: (u64, u64) = (1_000, 60_000);
-/// First and longest wait before a failed status write is repeated, in milliseconds.
-const STATUS_MS: (u64, u64) = (200, 10_000);
 /// Exit code of a container whose process could not be started.
 const START_ERROR_CODE: i32 = 128;
 
@@ -396,132 +394,4 @@ fn step_failed(
         waiting: true,
     };
     out.timer(Timer::Pod(record.name.uid.clone()), wait);
-}
-
-/// A status write has ended (step 11 of a pod's path).
-pub fn status_written(
-    state: &mut State,
-    uid: &str,
-    outcome: Written,
-    out: &mut Out<Kubelet>,
-) -> Step<KubeletAction> {
-    let Some(record) = state.pods.get_mut(uid) else {
-        return Step::Nothing;
-    };
-    if !record.reporting.in_flight {
-        return Step::Refused("no status write was asked for");
-    }
-    record.reporting.in_flight = false;
-    match outcome {
-        Written::Done => {
-            record.reporting.retry = Retry::default();
-            show_back_off(record, out);
-            Step::moved(KubeletAction::StatusReported {
-                pod: record.name.clone(),
-            })
-        }
-        Written::Absent => {
-            record.reporting.absent = true;
-            Step::Moved(Vec::new())
-        }
-        Written::Failed(_) => {
-            record.reporting.sent = None;
-            let wait = backoff::next(record.reporting.retry.after_ms, STATUS_MS.0, STATUS_MS.1);
-            record.reporting.retry = Retry {
-                after_ms: Some(wait),
-                waiting: true,
-            };
-            out.timer(Timer::Status(uid.to_owned()), wait);
-            Step::Moved(Vec::new())
-        }
-    }
-}
-
-/// Once people could see why an image could not be pulled, they see that it is waited for.
-fn show_back_off(record: &mut Record, out: &mut Out<Kubelet>) {
-    let mut waiting = Vec::new();
-    for (name, instance) in &mut record.containers {
-        let failed = instance
-            .trouble
-            .as_mut()
-            .filter(|trouble| instance.waiting && trouble.reason == "ErrImagePull");
-        if let Some(trouble) = failed {
-            let image = record.pod.as_ref().and_then(|pod| pod.container(name));
-            let image = image
-                .map(|container| container.image.clone())
-                .unwrap_or_default();
-            trouble.reason = "ImagePullBackOff".to_owned();
-            trouble.message = format!("Back-off pulling image \"{image}\": {}", trouble.message);
-            waiting.push((name.clone(), format!("Back-off pulling image \"{image}\"")));
-        }
-    }
-    for (name, message) in waiting {
-        tell(record, &name, false, "BackOff", &message, out);
-    }
-}
-
-/// The deletion of a pod's object has ended.
-pub fn pod_deleted(
-    state: &mut State,
-    uid: &str,
-    outcome: Written,
-    out: &mut Out<Kubelet>,
-) -> Step<KubeletAction> {
-    let Some(record) = state.pods.get_mut(uid) else {
-        return Step::Nothing;
-    };
-    if record.removal != Removal::Asked {
-        return Step::Refused("no deletion was asked for");
-    }
-    if let Written::Failed(_) = outcome {
-        record.removal = Removal::None;
-        let wait = backoff::next(record.retry.after_ms, STEP_MS.0, STEP_MS.1);
-        record.retry = Retry {
-            after_ms: Some(wait),
-            waiting: true,
-        };
-        out.timer(Timer::Pod(uid.to_owned()), wait);
-        return Step::Moved(Vec::new());
-    }
-    record.removal = Removal::Done;
-    Step::moved(KubeletAction::PodRemoved {
-        pod: record.name.clone(),
-    })
-}
-
-/// The wait of a pod is over.
-pub fn retry_pod(state: &mut State, uid: &str) -> Step<KubeletAction> {
-    match state.pods.get_mut(uid) {
-        Some(record) if record.retry.waiting => {
-            record.retry.waiting = false;
-            Step::Moved(Vec::new())
-        }
-        _ => Step::Nothing,
-    }
-}
-
-/// The wait of a status write is over.
-pub fn retry_status(state: &mut State, uid: &str) -> Step<KubeletAction> {
-    match state.pods.get_mut(uid) {
-        Some(record) if record.reporting.retry.waiting => {
-            record.reporting.retry.waiting = false;
-            Step::Moved(Vec::new())
-        }
-        _ => Step::Nothing,
-    }
-}
-
-/// The wait of a container is over.
-pub fn retry_container(state: &mut State, uid: &str, name: &str) -> Step<KubeletAction> {
-    let instance = state
-        .pods
-        .get_mut(uid)
-        .and_then(|record| record.containers.get_mut(name));
-    match instance {
-        Some(instance) if instance.waiting => {
-            instance.waiting = false;
-            Step::Moved(Vec::new())
-        }
-        _ => Step::Nothing,
-    }
 }

@@ -2,8 +2,10 @@
 
 mod admission;
 mod completion;
+mod ended;
 mod input;
 mod life;
+mod next;
 pub mod node;
 mod output;
 mod plan;
@@ -13,6 +15,7 @@ mod sources;
 mod state;
 pub mod status;
 mod step;
+mod writes;
 
 use std::collections::BTreeMap;
 

@@ -4,7 +4,7 @@ use crate::actions::kubelet::KubeletAction;
 use crate::machine::{Machine, Now, Out, Step};
 use crate::machines::kubelet::node::{self, NodeState, Registration};
 use crate::machines::kubelet::{
-    Input, Kubelet, Output, State, Timer, completion, life, plan, sources,
+    Input, Kubelet, Output, State, Timer, completion, life, plan, sources, writes,
 };
 
 impl Machine for Kubelet {
@@ -93,11 +93,9 @@ impl Kubelet {
                 grace_s,
             } => sources::gone(state, revision, &uid, grace_s),
             Input::StatusWritten { uid, outcome } => {
-                completion::status_written(state, &uid, outcome, out)
+                writes::status_written(state, &uid, outcome, out)
             }
-            Input::PodDeleted { uid, outcome } => {
-                completion::pod_deleted(state, &uid, outcome, out)
-            }
+            Input::PodDeleted { uid, outcome } => writes::pod_deleted(state, &uid, outcome, out),
             Input::NodeRegistered { revision } => node::registered(state, now, revision, out),
             Input::RegistrationFailed(_) => node::registration_failed(state, out),
             Input::NodeWritten(written) => node::node_written(state, now, written, out),
@@ -111,9 +109,9 @@ impl Kubelet {
                 Step::moved(KubeletAction::NodeStopping)
             }
             Input::Fired(timer) => match timer {
-                Timer::Pod(uid) => completion::retry_pod(state, &uid),
-                Timer::Status(uid) => completion::retry_status(state, &uid),
-                Timer::Container(uid, name) => completion::retry_container(state, &uid, &name),
+                Timer::Pod(uid) => writes::retry_pod(state, &uid),
+                Timer::Status(uid) => writes::retry_status(state, &uid),
+                Timer::Container(uid, name) => writes::retry_container(state, &uid, &name),
                 timer => node::fired(state, now, &timer, out),
             },
         }

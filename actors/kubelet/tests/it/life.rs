@@ -1,0 +1,252 @@
+//! Pods from their binding to their end.
+
+use std::time::{Duration, Instant};
+
+use model::messages::node::{ExecRequest, FromNode, LogsRequest, NodeRequest, ToNode};
+use model::objects::kinds;
+use serde_json::{Value, json};
+
+use crate::api::Api;
+use crate::node::{Node, run};
+
+fn phase(pod: Option<&Value>) -> &str {
+    pod.and_then(|pod| pod["status"]["phase"].as_str())
+        .unwrap_or("")
+}
+
+fn echo(args: &[&str]) -> Value {
+    json!({"name": "web", "image": "plimsoll/echo", "imagePullPolicy": "Always", "args": args})
+}
+
+/// Reads a stream to its end: what came on standard output, how it ended.
+async fn output(mut stream: transport::Stream) -> (String, FromNode) {
+    let mut text = String::new();
+    while let Some(message) = stream.recv().await.expect("a stream") {
+        match message.decode::<FromNode>().expect("a frame") {
+            FromNode::Started => {}
+            FromNode::Stdout | FromNode::Stderr => text += &String::from_utf8_lossy(&message.body),
+            end => return (text, end),
+        }
+    }
+    panic!("the stream has no end; it said {text}");
+}
+
+#[test]
+#[cfg_attr(not(root), ignore = "needs root")]
+fn a_pod_runs_is_read_entered_adopted_and_deleted() {
+    run(async {
+        let api = Api::start();
+        let node = Node::start(&api).await;
+        let registered = api
+            .becomes("/registry/core/nodes/node-1", |node| node.is_some())
+            .await;
+        assert_eq!(registered["status"]["capacity"]["cpu"], "4");
+        let lease = "/registry/coordination.k8s.io/leases/kube-node-lease/node-1";
+        api.becomes(lease, |lease| lease.is_some()).await;
+
+        // Running within a second of its binding.
+        let bound = Instant::now();
+        let uid = api.bind_pod("node-1", "hello", json!({"containers": [echo(&[])]}));
+        let pod = api
+            .pod_becomes("hello", |pod| phase(pod) == "Running")
+            .await;
+        assert!(
+            bound.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            bound.elapsed()
+        );
+        let status = &pod["status"];
+        assert_eq!(status["containerStatuses"][0]["ready"], true);
+        assert!(
+            status["podIP"]
+                .as_str()
+                .is_some_and(|ip| ip.starts_with("10."))
+        );
+        let id = status["containerStatuses"][0]["containerID"].clone();
+        assert!(id.as_str().is_some_and(|id| id.contains("://")));
+
+        // Logs and exec over the kubelet's connection.
+        let exec = |command: &[&str], stdin: bool| {
+            NodeRequest::Exec(ExecRequest {
+                namespace: "default".to_owned(),
+                pod: "hello".to_owned(),
+                uid: uid.clone(),
+                container: "web".to_owned(),
+                command: command.iter().map(|word| (*word).to_owned()).collect(),
+                stdin,
+                stdout: true,
+                stderr: true,
+                tty: false,
+            })
+        };
+        let (text, end) = output(api.open(&exec(&["/echo", "env"], false)).await).await;
+        assert!(text.contains("HOSTNAME=hello"), "{text}");
+        assert_eq!(end, FromNode::Finished { exit_code: 0 });
+        let (_, end) = output(api.open(&exec(&["/echo", "exit", "7"], false)).await).await;
+        assert_eq!(end, FromNode::Finished { exit_code: 7 });
+        let (_, end) = output(api.open(&exec(&["/none"], false)).await).await;
+        assert!(
+            !matches!(end, FromNode::Finished { exit_code: 0 }),
+            "{end:?}"
+        );
+
+        // Another kubelet takes the running container over as it is.
+        let node = node.restart().await;
+        let pod = api.pod("hello").expect("the pod");
+        assert_eq!(pod["status"]["containerStatuses"][0]["containerID"], id);
+        assert_eq!(pod["status"]["containerStatuses"][0]["restartCount"], 0);
+
+        api.delete_pod("hello", 5);
+        api.pod_becomes("hello", |pod| pod.is_none()).await;
+        assert!(!node.root().join("pods").join(&uid).exists());
+        node.stop().await;
+    });
+}
+
+#[test]
+#[cfg_attr(not(root), ignore = "needs root")]
+fn environment_volumes_and_logs() {
+    run(async {
+        let api = Api::start();
+        let node = Node::start(&api).await;
+        let map = json!({"metadata": {"name": "settings"}, "data": {"colour": "blue"}});
+        let spec = json!({
+            "restartPolicy": "Never",
+            "containers": [{
+                "name": "web", "image": "plimsoll/echo", "imagePullPolicy": "IfNotPresent",
+                "args": ["env"],
+                "env": [
+                    {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+                    {"name": "COLOUR", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "colour"}}},
+                    {"name": "BOTH", "value": "$(POD) is $(COLOUR)"},
+                ],
+                "volumeMounts": [{"name": "files", "mountPath": "/files"}],
+            }],
+            "volumes": [{"name": "files", "configMap": {"name": "settings"}}],
+        });
+        let uid = api.bind_pod("node-1", "once", spec);
+        // Nothing starts before its config map is there.
+        let waits = |pod: Option<&Value>| phase(pod) == "Pending";
+        api.pod_becomes("once", waits).await;
+        api.put(kinds::configmaps(), "default", map);
+        let pod = api
+            .pod_becomes("once", |pod| phase(pod) == "Succeeded")
+            .await;
+        let ended = &pod["status"]["containerStatuses"][0]["state"]["terminated"];
+        assert_eq!(
+            (&ended["exitCode"], &ended["reason"]),
+            (&json!(0), &json!("Completed"))
+        );
+        let logs = NodeRequest::Logs(LogsRequest {
+            namespace: "default".to_owned(),
+            pod: "once".to_owned(),
+            uid,
+            container: "web".to_owned(),
+            follow: true,
+            ..LogsRequest::default()
+        });
+        let (text, end) = output(api.open(&logs).await).await;
+        assert!(text.contains("BOTH=once is blue\n"), "{text}");
+        assert_eq!(end, FromNode::Finished { exit_code: 0 });
+        api.delete_pod("once", 1);
+        api.pod_becomes("once", |pod| pod.is_none()).await;
+        node.stop().await;
+    });
+}
+
+#[test]
+#[cfg_attr(not(root), ignore = "needs root")]
+fn crashes_restart_and_a_whole_stop_leaves_nothing() {
+    run(async {
+        let api = Api::start();
+        let node = Node::start(&api).await;
+        api.bind_pod(
+            "node-1",
+            "crash",
+            json!({"containers": [echo(&["exit", "3"])]}),
+        );
+        api.bind_pod("node-1", "stays", json!({"containers": [echo(&[])]}));
+        let none = json!({"name": "web", "image": "example.org/none:1", "imagePullPolicy": "IfNotPresent"});
+        api.bind_pod("node-1", "missing", json!({"containers": [none]}));
+        let reason = |pod: Option<&Value>| {
+            let waiting = pod.map(|pod| &pod["status"]["containerStatuses"][0]["state"]["waiting"]);
+            waiting
+                .and_then(|waiting| waiting["reason"].as_str())
+                .unwrap_or("")
+                .to_owned()
+        };
+        let crash = api
+            .pod_becomes("crash", |pod| reason(pod) == "CrashLoopBackOff")
+            .await;
+        let status = &crash["status"]["containerStatuses"][0];
+        assert_eq!(status["restartCount"], 1);
+        assert_eq!(status["lastState"]["terminated"]["exitCode"], 3);
+        api.pod_becomes("missing", |pod| reason(pod) == "ImagePullBackOff")
+            .await;
+        api.pod_becomes("stays", |pod| phase(pod) == "Running")
+            .await;
+        node.stop().await;
+        assert_eq!(
+            phase(api.pod("stays").as_ref()),
+            "Running",
+            "the objects stay as they were"
+        );
+    });
+}
+
+#[test]
+#[cfg_attr(not(root), ignore = "needs root")]
+fn a_name_runs_once_at_a_time() {
+    run(async {
+        let api = Api::start();
+        let node = Node::start(&api).await;
+        api.bind_pod(
+            "node-1",
+            "one",
+            json!({"containers": [echo(&[])], "terminationGracePeriodSeconds": 2}),
+        );
+        let first = api.pod_becomes("one", |pod| phase(pod) == "Running").await;
+        api.delete_pod("one", 0);
+        let uid = api.bind_pod("node-1", "one", json!({"containers": [echo(&[])]}));
+        let second = api.pod_becomes("one", |pod| phase(pod) == "Running").await;
+        assert_eq!(second["metadata"]["uid"], json!(uid));
+        assert_ne!(first["metadata"]["uid"], second["metadata"]["uid"]);
+        let running = &second["status"]["containerStatuses"][0]["containerID"];
+        assert!(running.as_str().is_some_and(|id| id.contains(&uid)));
+        node.stop().await;
+    });
+}
+
+#[test]
+#[cfg_attr(not(root), ignore = "needs root")]
+fn input_reaches_a_command() {
+    run(async {
+        let api = Api::start();
+        let node = Node::start(&api).await;
+        let uid = api.bind_pod("node-1", "repl", json!({"containers": [echo(&[])]}));
+        api.pod_becomes("repl", |pod| phase(pod) == "Running").await;
+        let mut stream = api
+            .open(&NodeRequest::Exec(ExecRequest {
+                namespace: "default".to_owned(),
+                pod: "repl".to_owned(),
+                uid,
+                container: "web".to_owned(),
+                command: vec!["/echo".to_owned(), "repl".to_owned()],
+                stdin: true,
+                stdout: true,
+                stderr: true,
+                tty: false,
+            }))
+            .await;
+        let text = bytes::Bytes::from_static(b"ahoy\n");
+        stream.send(&ToNode::Stdin, text, None).await.expect("sent");
+        stream
+            .send(&ToNode::StdinClosed, bytes::Bytes::new(), None)
+            .await
+            .expect("sent");
+        let (text, end) = output(stream).await;
+        assert!(text.contains("ahoy\n"), "{text}");
+        assert_eq!(end, FromNode::Finished { exit_code: 0 });
+        node.stop().await;
+    });
+}
