@@ -18,13 +18,19 @@ pub enum CallError {
     Refused(Status),
     /// The connection broke. The request may have been carried out unless the error says that it was not sent.
     #[error("the API server cannot be reached: {0}")]
-    Connection(#[from] transport::Error),
+    Connection(Box<transport::Error>),
     /// This process has closed its link: it is ending.
     #[error("the link to the API server is closed")]
     Closed,
     /// The answer is not one that this version understands.
     #[error("the API server's answer cannot be understood: {0}")]
     Answer(String),
+}
+
+impl From<transport::Error> for CallError {
+    fn from(error: transport::Error) -> Self {
+        CallError::Connection(Box::new(error))
+    }
 }
 
 impl CallError {

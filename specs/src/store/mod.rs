@@ -355,7 +355,7 @@ impl Client {
 
 /// Whether the write of a value is a swap: every other attempt of a client is.
 fn swaps(value: u8) -> bool {
-    value % 2 == 0
+    value.is_multiple_of(2)
 }
 
 /// The revision that a swap wrote, or the key's mod revision where the swap was refused.

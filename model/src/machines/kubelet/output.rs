@@ -34,8 +34,8 @@ pub enum Output {
     WriteStatus {
         /// Of which pod.
         pod: PodName,
-        /// The whole status.
-        status: PodStatus,
+        /// The whole status. Boxed, since no other output is nearly as large.
+        status: Box<PodStatus>,
     },
     /// Delete the pod's object without grace, the one with this UID only.
     DeletePod(PodName),

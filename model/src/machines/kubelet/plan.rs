@@ -186,16 +186,12 @@ fn overtake(
                 operation,
             });
         }
-        Operation::StopContainers { grace_s } => {
-            if wanted < grace_s {
-                begin(
-                    record,
-                    Operation::StopContainers { grace_s: wanted },
-                    out,
-                    actions,
-                );
-            }
-        }
+        Operation::StopContainers { grace_s } if wanted < grace_s => begin(
+            record,
+            Operation::StopContainers { grace_s: wanted },
+            out,
+            actions,
+        ),
         _ => {}
     }
 }
@@ -297,7 +293,7 @@ fn write_status(
     record.reporting.sent = Some(status.clone());
     out.push(Output::WriteStatus {
         pod: record.name.clone(),
-        status,
+        status: Box::new(status),
     });
 }
 

@@ -175,14 +175,12 @@ fn waiting(record: &Record, pod: &Pod, container: &Container) -> ContainerState 
             container_id: String::new(),
         });
     }
-    let initializing = !pod.init.is_empty() && !pod.is_init(&container.name);
-    let reason = if initializing && !initialized(record, pod) {
-        "PodInitializing"
-    } else if pod
-        .init
-        .first()
-        .is_some_and(|first| pod.is_init(&container.name) && first != container)
-    {
+    let waits_for_init = match pod.init.first() {
+        Some(first) if pod.is_init(&container.name) => first != container,
+        Some(_) => !initialized(record, pod),
+        None => false,
+    };
+    let reason = if waits_for_init {
         "PodInitializing"
     } else {
         "ContainerCreating"
