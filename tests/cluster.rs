@@ -184,14 +184,7 @@ impl Cluster {
             .expect("the command runs")
     }
 
-    /// Runs kubectl as a client of the cluster. Its cache of discovery lies in the data directory.
-    pub(crate) fn kubectl(&self, arguments: &[&str]) -> Output {
-        self.kubectl_command(arguments)
-            .output()
-            .expect("kubectl runs")
-    }
-
-    /// kubectl, to be run.
+    /// kubectl as a client of the cluster, to be run. Its cache of discovery lies in the data directory.
     pub(crate) fn kubectl_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("kubectl");
         command
@@ -200,19 +193,6 @@ impl Cluster {
             .env("KUBECACHEDIR", self.path().join("cache"));
         command.stdin(Stdio::null());
         command
-    }
-
-    /// Runs kubectl and expects it to succeed; tells what it printed.
-    #[track_caller]
-    pub(crate) fn must(&self, arguments: &[&str]) -> String {
-        let output = self.kubectl(arguments);
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success(),
-            "kubectl {arguments:?}: {error}\n{}",
-            self.told()
-        );
-        String::from_utf8(output.stdout).expect("kubectl writes UTF-8")
     }
 
     /// Stops the cluster as Ctrl-C does, and checks that it ends well and leaves nothing behind. Gives back the

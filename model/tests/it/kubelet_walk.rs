@@ -40,7 +40,10 @@ enum Choice {
 }
 
 /// A change of the API that the informer has yet to tell.
-#[expect(clippy::large_enum_variant, reason = "a few of them live at a time, in tests")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a few of them live at a time, in tests"
+)]
 #[derive(Clone, Debug)]
 enum Change {
     Applied(u64, Pod),

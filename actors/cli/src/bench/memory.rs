@@ -61,16 +61,16 @@ fn name(pid: i32) -> Option<String> {
         .map(String::from_utf8_lossy)
         .collect();
     let program = words.first()?.rsplit('/').next()?.to_owned();
-    let component = words
-        .iter()
-        .position(|word| word == "--incarnation")
-        .and(words.get(4));
-    let verb = component
-        .or_else(|| words.get(1))
-        .filter(|_| program == "plimsoll");
+    // `plimsoll run --supervised-by PID COMPONENT …`, `plimsoll up …`.
+    let verb = match words.get(1).map(|word| &**word) {
+        Some("run") => words.get(4),
+        _ => words
+            .get(1)
+            .filter(|word| ["up", "shim"].contains(&&***word)),
+    };
     Some(match verb {
-        Some(verb) if !verb.is_empty() => format!("{program} {verb}"),
-        _ => program,
+        Some(verb) => format!("{program} {verb}"),
+        None => program,
     })
 }
 

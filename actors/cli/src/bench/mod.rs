@@ -43,7 +43,7 @@ pub fn run(server: &Server, scale: &Scale) -> anyhow::Result<Report> {
     };
     report.memory_idle = memory::of(&scale.processes);
     for (clients, pods) in [(1, scale.pods / 10), (16, scale.pods / 2), (64, scale.pods)] {
-        eprintln!("creating {pods} pods with {clients} clients");
+        eprintln!("creating {pods} pods, {clients} at a time");
         let namespace = namespace::Made::new(server).context("a namespace for the benchmark")?;
         report
             .creations

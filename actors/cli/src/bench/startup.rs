@@ -16,6 +16,8 @@ use crate::client::{Request, Server};
 
 /// A start that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Not the default, so that a cluster that runs already is not in the way. No pod of the benchmark ever runs.
+const POD_NETWORK: &str = "10.253.0.0/16";
 /// Pause between two attempts to connect to a server that does not listen yet.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -43,18 +45,18 @@ impl Started {
         let program =
             std::env::current_exe().context("the file of this program cannot be found")?;
         let mut command = Command::new(program);
-        command
-            .arg("up")
-            .arg("--data-dir")
-            .arg(&directory)
-            .args(["--api-address", &address.to_string()]);
+        command.arg("up").arg("--data-dir").arg(&directory).args([
+            "--api-address",
+            &address.to_string(),
+            "--pod-network-cidr",
+            POD_NETWORK,
+        ]);
         if single_process {
             command.arg("--single-process");
         }
         let begun = Instant::now();
         let up = command
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
             .spawn()
             .context("`plimsoll up`")?;
         let mut started = Started {
@@ -80,7 +82,7 @@ impl Started {
             .join()
             .map_err(|_| anyhow::anyhow!("the reader of `plimsoll up` panicked"))?;
         if !line.starts_with("ready in ") {
-            bail!("`plimsoll up` did not become ready; run it by itself to see why");
+            bail!("`plimsoll up` did not become ready");
         }
         started.ready = ready;
         Ok(started)
@@ -99,7 +101,7 @@ impl Started {
     fn await_readyz(&mut self, address: SocketAddr, begun: Instant) -> anyhow::Result<Duration> {
         loop {
             if let Some(status) = self.up.try_wait()? {
-                bail!("`plimsoll up` ended ({status}); run it by itself to see why");
+                bail!("`plimsoll up` ended: {status}");
             }
             let kubeconfig = self.kubeconfig();
             let asked = fleet::block_on(async {

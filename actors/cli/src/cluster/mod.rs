@@ -11,6 +11,7 @@ mod processes;
 mod progress;
 mod supervision;
 mod tasks;
+mod traces;
 
 pub use data_dir::{DataDir, default_data_dir};
 pub use kubeconfig::write_kubeconfig;
@@ -21,3 +22,4 @@ pub use processes::{FAILED, Processes, READY};
 pub use progress::Progress;
 pub use supervision::{Notice, supervise};
 pub use tasks::Tasks;
+pub use traces::forget_old_traces;

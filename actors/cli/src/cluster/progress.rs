@@ -1,6 +1,7 @@
 //! What the user sees while a cluster starts: a spinner on a terminal, plain lines elsewhere. On standard error, so that
 //! standard output holds what is worth keeping.
 
+use std::cell::Cell;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 #[derive(Debug)]
 pub struct Progress {
     bar: Option<ProgressBar>,
+    ended: Cell<bool>,
 }
 
 impl Progress {
@@ -23,17 +25,22 @@ impl Progress {
             bar.set_message("starting");
             bar
         });
-        Progress { bar }
+        Progress {
+            bar,
+            ended: Cell::new(false),
+        }
     }
 
     /// A component serves, so long after the beginning.
     pub fn part_ready(&self, part: &str, after: Duration) {
         match &self.bar {
-            Some(bar) if !bar.is_finished() => {
+            Some(bar) if bar.is_finished() => eprintln!("{part} serves again"),
+            Some(bar) => {
                 bar.set_message(format!("{part} is ready"));
                 bar.inc(1);
             }
-            _ => eprintln!("{part} is ready after {} ms", after.as_millis()),
+            None if self.ended.get() => eprintln!("{part} serves again"),
+            None => eprintln!("{part} is ready after {} ms", after.as_millis()),
         }
     }
 
@@ -47,6 +54,7 @@ impl Progress {
 
     /// The start is over.
     pub fn end(&self) {
+        self.ended.set(true);
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

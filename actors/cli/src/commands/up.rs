@@ -15,8 +15,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::cluster::{
-    DataDir, Notice, Pki, Plan, Processes, Progress, Tasks, default_data_dir, log_to, supervise,
-    write_kubeconfig,
+    DataDir, Notice, Pki, Plan, Processes, Progress, Tasks, default_data_dir, forget_old_traces,
+    log_to, supervise, write_kubeconfig,
 };
 use crate::components::{Component, sweep};
 
@@ -68,6 +68,7 @@ impl Up {
         );
         let data_dir = DataDir::take(&self.data_dir.clone().unwrap_or_else(default_data_dir))?;
         let plan = Rc::new(self.plan(data_dir.path())?);
+        forget_old_traces(data_dir.path())?;
         let environment = Environment::system();
         let kubeconfig = self.certify(&plan, data_dir.path(), &environment)?;
         log_to(Some(&data_dir.path().join("log/supervisor.log")))?;
@@ -128,9 +129,10 @@ impl Up {
         };
         let failure = telling.until_ended(notices, &supervisor).await?;
         telling.progress.end();
+        let mut swept = Ok(());
         for part in &telling.unwell {
             if let Some(Component::Kubelet(kubelet)) = plan.component(part) {
-                sweep(kubelet).await?;
+                swept = swept.and(sweep(kubelet).await);
             }
         }
         match failure {
@@ -138,7 +140,7 @@ impl Up {
                 "{part}: {reason} (its log is {}/log/{part}.log)",
                 data_dir.display()
             ),
-            None => Ok(()),
+            None => swept,
         }
     }
 }

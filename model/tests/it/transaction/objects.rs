@@ -18,7 +18,10 @@ pub struct Thing {
 }
 
 /// What a client asks for.
-#[expect(clippy::large_enum_variant, reason = "a few of them live at a time, in tests")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a few of them live at a time, in tests"
+)]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
     /// This object.

@@ -1,0 +1,77 @@
+//! Traces of earlier runs: the last few of each component are kept.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+/// How many starts of a component keep their trace.
+const KEPT: usize = 8;
+
+/// Removes the oldest traces in `DIR/trace`, so that they do not fill the disk over many starts.
+///
+/// # Errors
+/// If the folder cannot be read, or a file not removed.
+pub fn forget_old_traces(data_dir: &Path) -> anyhow::Result<()> {
+    let folder = data_dir.join("trace");
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => {
+            return Err(error).with_context(|| format!("{} cannot be read", folder.display()));
+        }
+    };
+    let mut traces: BTreeMap<String, BTreeMap<u64, PathBuf>> = BTreeMap::new();
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let parts = name
+            .strip_suffix(".trace")
+            .and_then(|name| name.rsplit_once('.'));
+        if let Some((of, incarnation)) =
+            parts.and_then(|(of, number)| Some((of, number.parse().ok()?)))
+        {
+            traces
+                .entry(of.to_owned())
+                .or_default()
+                .insert(incarnation, entry.path());
+        }
+    }
+    for starts in traces.values() {
+        for file in starts.values().rev().skip(KEPT) {
+            std::fs::remove_file(file)
+                .with_context(|| format!("{} cannot be removed", file.display()))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_starts_keep_their_traces() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        forget_old_traces(folder.path()).expect("nothing to forget");
+        let trace = folder.path().join("trace");
+        std::fs::create_dir(&trace).expect("made");
+        for number in 1..=12 {
+            std::fs::write(
+                trace.join(format!("node-1.kubelet.kubelet.{number}.trace")),
+                "",
+            )
+            .expect("written");
+        }
+        std::fs::write(trace.join("store.store.1.trace"), "").expect("written");
+        forget_old_traces(folder.path()).expect("forgotten");
+        let mut left: Vec<_> = std::fs::read_dir(&trace)
+            .expect("readable")
+            .flatten()
+            .map(|e| e.file_name())
+            .collect();
+        left.sort();
+        assert_eq!(left.len(), KEPT + 1, "{left:?}");
+        assert!(!trace.join("node-1.kubelet.kubelet.4.trace").exists());
+        assert!(trace.join("node-1.kubelet.kubelet.5.trace").exists());
+    }
+}
