@@ -3,6 +3,8 @@
 //! The first byte of a message names its channel: 0 input, 1 output, 2 errors, 3 how it ended, 4 size of the
 //! terminal; 255, in v5, closes the channel that the second byte names.
 
+use std::time::Duration;
+
 use axum::extract::FromRequestParts;
 use axum::extract::ws::{CloseFrame, Message as Socket, WebSocket, WebSocketUpgrade, close_code};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -33,6 +35,8 @@ const CLOSE: u8 = 255;
 const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
 /// A message of input may be so long.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// How long a client may take to answer the close of its session.
+const CLOSE_TIME_MAX: Duration = Duration::from_secs(2);
 /// Input goes to the kubelet in pieces of at most this size.
 const PIECE_BYTES_MAX: usize = 64 << 10;
 
@@ -163,10 +167,18 @@ async fn session(
         (_, true) => STDERR,
         _ => ERROR,
     };
-    if out.send(first, b"").await.is_ok() {
-        out.run(from_node).await;
+    if out.send(first, b"").await.is_err() {
+        return;
     }
-    // Dropping the set ends the task of the other direction, here as when the session is cut.
+    tokio::select! {
+        biased;
+        () = out.run(from_node) => {}
+        // The client is gone; so is the stream to the kubelet, when this returns.
+        _ = input.join_next() => return,
+    }
+    // The client answers the close with its own (RFC 6455, section 5.5.1). Dropping the set ends the task of the
+    // other direction, here as when the session is cut.
+    let _ = tokio::time::timeout(CLOSE_TIME_MAX, input.join_next()).await;
 }
 
 struct Output<S> {
@@ -234,11 +246,13 @@ struct Size {
     height: u16,
 }
 
-/// Carries what the client sends to the kubelet.
+/// Carries what the client sends to the kubelet, and reads on until the client has closed: one that is cut off
+/// while it writes would take that for a failure.
 async fn input<S>(mut from_client: S, mut to_node: StreamSender, closes: bool)
 where
     S: futures_util::Stream<Item = Result<Socket, axum::Error>> + Unpin,
 {
+    let mut node_listens = true;
     while let Some(Ok(message)) = from_client.next().await {
         let bytes = match message {
             Socket::Binary(bytes) => bytes,
@@ -246,8 +260,8 @@ where
             Socket::Close(_) => break,
             Socket::Ping(_) | Socket::Pong(_) => continue,
         };
-        if forward(&bytes, &mut to_node, closes).await.is_err() {
-            return;
+        if node_listens {
+            node_listens = forward(&bytes, &mut to_node, closes).await.is_ok();
         }
     }
     // The client is gone: so is its command's input, and the kubelet learns it from the end of the stream.

@@ -148,6 +148,11 @@ pub fn patch_type(headers: &HeaderMap) -> Result<PatchType, Status> {
     }
 }
 
+/// Whether a body is protobuf.
+pub fn is_protobuf(headers: &HeaderMap) -> bool {
+    content_type(headers) == "application/vnd.kubernetes.protobuf"
+}
+
 fn unsupported(accepted: &str) -> Status {
     Status::new(
         Reason::UnsupportedMediaType,

@@ -15,6 +15,7 @@ use super::service::{Call, Front};
 use super::status::{json_answer, success};
 use super::{exec, lists, logs, negotiate, watches};
 use crate::api::{self, Done, ListQuery, WatchQuery, WriteOptions};
+use crate::schema::protobuf;
 use crate::strategy::{FieldValidation, scale_of};
 use crate::table::Include;
 
@@ -134,13 +135,13 @@ impl Front {
         let form = negotiate::form(&call.parts.headers)?;
         let done = match verb {
             "create" => {
-                negotiate::json_body(&call.parts.headers)?;
+                let body = json(&place, &call, body)?;
                 self.api
                     .create(&call.who, &place, &body, options(&call, "CreateOptions")?)
                     .await?
             }
             "update" => {
-                negotiate::json_body(&call.parts.headers)?;
+                let body = json(&place, &call, body)?;
                 self.api
                     .update(&call.who, &place, &body, options(&call, "UpdateOptions")?)
                     .await?
@@ -255,6 +256,26 @@ impl Front {
             now,
         )
     }
+}
+
+/// The body of a write as JSON, if it came in a form that is read.
+fn json(place: &Place, call: &Call<'_>, body: Bytes) -> Result<Bytes, Status> {
+    let kind = place.row.kind;
+    if !negotiate::is_protobuf(&call.parts.headers)
+        || place.subresource.is_some()
+        || !protobuf::reads(kind)
+    {
+        negotiate::json_body(&call.parts.headers)?;
+        return Ok(body);
+    }
+    let object = protobuf::to_json(kind, &body).map_err(|error| {
+        let unrecognized = format!(
+            "the object provided is unrecognized (must be of type {}): {error}",
+            kind.kind
+        );
+        Status::new(Reason::BadRequest, unrecognized)
+    })?;
+    Ok(Bytes::from(object.to_string()))
 }
 
 fn include(call: &Call<'_>) -> Result<Include, Status> {

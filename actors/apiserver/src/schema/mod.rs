@@ -3,6 +3,7 @@
 mod canonical;
 mod compile;
 pub mod decode;
+pub mod protobuf;
 mod tree;
 
 pub use compile::{compile, generator};

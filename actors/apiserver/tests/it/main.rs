@@ -3,4 +3,5 @@
 mod discovery;
 mod objects;
 mod openapi;
+mod protobuf;
 mod tables;
