@@ -39,6 +39,11 @@ fn who(word: &str) -> Identity {
     }
 }
 
+/// A dash stands for nothing.
+fn full(word: &str) -> &str {
+    if word == "-" { "" } else { word }
+}
+
 #[test]
 fn questions() {
     let mut answers = String::new();
@@ -46,15 +51,14 @@ fn questions() {
         .lines()
         .filter(|line| !line.is_empty())
     {
-        let mut words = line
-            .split(' ')
-            .map(|word| if word == "-" { "" } else { word });
+        let mut words = line.split(' ').map(full);
         let mut next = || words.next().unwrap_or_default();
         let (user, verb, resource, place, field_selector) =
             (next(), next(), next(), next(), next());
         let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
         let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
         let (namespace, name) = place.split_once('/').expect("NAMESPACE/NAME");
+        let (namespace, name) = (full(namespace), full(name));
         let what = Attributes {
             verb,
             group,
