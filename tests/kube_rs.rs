@@ -115,7 +115,7 @@ async fn logs_and_exec(client: &Client) -> anyhow::Result<()> {
     let mut text = String::new();
     output.read_to_string(&mut text).await?;
     let status = status.await.context("the status never came")?;
-    anyhow::ensure!(text == "hello\n", "{text:?}");
+    anyhow::ensure!(text == "you said: hello\n", "{text:?}");
     let causes = status
         .details
         .and_then(|details| details.causes)

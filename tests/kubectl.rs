@@ -10,7 +10,7 @@ use script::Script;
 #[test]
 #[cfg_attr(not(all(root, kubectl)), ignore = "needs root and kubectl")]
 fn kubectl() {
-    let cluster = Cluster::start(&["--nodes", "2"]);
+    let cluster = Cluster::start(&[]);
     for (name, text) in SECTIONS {
         insta::assert_snapshot!(format!("kubectl_{name}"), Script::parse(text).run(&cluster));
     }

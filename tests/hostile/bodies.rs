@@ -53,7 +53,7 @@ pub(super) fn are_refused(cluster: &Cluster) {
             b"{\"metadata\":{\"name\":7}}".to_vec(),
             &[400, 422],
         ),
-        ("deep", "POST", PODS, JSON, deep.into_bytes(), &[400]),
+        ("deep", "POST", PODS, JSON, deep.into_bytes(), &[400, 422]),
         ("long", "POST", PODS, JSON, long.into_bytes(), &[413]),
         (
             "one field many times",

@@ -23,7 +23,10 @@ const EDGES: &[(&str, &[&str])] = &[
         "actors/kubelet",
         &["model", "transport", "actors/shell", "actors/runtime"],
     ),
-    ("conformance", &["model", "specs", "transport"]),
+    (
+        "conformance",
+        &["model", "specs", "transport", "actors/shell"],
+    ),
     (
         "actors/cli",
         &[

@@ -50,6 +50,14 @@ fn every_other_file_is_used() {
             let used = match ending.as_str() {
                 "rs" => true,
                 _ if FOUND_BY_NAME.contains(&name.as_str()) => true,
+                // proptest finds them by the name of their test's source file.
+                "txt"
+                    if file
+                        .parent()
+                        .is_some_and(|folder| folder.ends_with("proptest-regressions")) =>
+                {
+                    true
+                }
                 "snap" => has_test(&file),
                 _ => mentioned(&file, &package.folder, &mentions),
             };

@@ -26,33 +26,11 @@ const LINES_MAX: usize = 400;
 const TEST_LINES_MAX: usize = 600;
 
 /// Files that would be worse if they were split: how long they may be, and why.
-const LONGER: &[(&str, usize, &str)] = &[
-    (
-        "actors/kubelet/src/logs.rs",
-        420,
-        "one reader of one format, with its follower",
-    ),
-    (
-        "model/src/machines/kubelet/completion.rs",
-        540,
-        "what every finished operation of a pod leads to, side by side",
-    ),
-    (
-        "model/src/machines/kubelet/life.rs",
-        430,
-        "the life of a pod from admission to its end",
-    ),
-    (
-        "model/src/machines/kubelet/plan.rs",
-        470,
-        "the one decision of what a pod needs next",
-    ),
-    (
-        "model/src/machines/store/watch.rs",
-        410,
-        "one watch from its start to its end",
-    ),
-];
+const LONGER: &[(&str, usize, &str)] = &[(
+    "model/src/machines/store/watch.rs",
+    410,
+    "one watch from its start to its end",
+)];
 
 /// Names that say nothing about what a module is.
 const EMPTY_NAMES: &[&str] = &[
