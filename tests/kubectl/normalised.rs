@@ -16,8 +16,23 @@ pub(super) fn normalised(text: &str, cluster: &Cluster) -> String {
     result
 }
 
+/// Fields of `kubectl describe` whose whole value differs between two runs.
+const VARYING: &[&str] = &[
+    "Start Time:",
+    "Started:",
+    "Finished:",
+    "Container ID:",
+    "Image ID:",
+];
+
 fn normalised_line(line: &str, pod_prefix: &str) -> String {
     let indent: String = line.chars().take_while(|c| *c == ' ').collect();
+    if let Some(field) = VARYING
+        .iter()
+        .find(|field| line.trim_start().starts_with(*field))
+    {
+        return format!("{indent}{field}   [varies]");
+    }
     let mut kept = indent;
     let mut word = String::new();
     let mut blanks = 0;
