@@ -194,6 +194,8 @@ async fn events_tell_a_containers_life_in_order() {
     let mut events = node.runtime.events();
     let pod = node.pod("events").await;
     let id = node.echo(&pod.id, "main", &[]).await;
+    // Before it listens it has no handler, and the first process of a pid namespace ignores SIGTERM then.
+    http_get(pod.ips[0], 8080, "/").await;
     node.runtime
         .stop_container(&id, Duration::from_secs(30))
         .await
