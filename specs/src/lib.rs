@@ -1,6 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+pub mod catalog;
 pub mod checked;
+pub mod counterexample;
+pub mod graph;
+pub mod liveness;
 pub mod node;
+pub mod specification;
 pub mod store;
 pub mod world;

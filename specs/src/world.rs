@@ -1,20 +1,21 @@
 //! The pure world: machines, the network between them, their disks and their clock, with nothing left outside.
 //!
 //! A world is closed: what can happen next is listed by [`World::choices`], and taking a choice is
-//! deterministic. The same world is explored exhaustively ([`crate::checked`]) and walked at random
-//! ([`walk`]), so a bug found by either replays as a list of choices.
+//! deterministic. The same world is explored exhaustively ([`crate::checked`], [`crate::graph`]) and walked at
+//! random ([`walk`]), so a bug found by either replays as a list of choices.
 
-use std::fmt::Debug;
-use std::hash::Hash;
+use std::fmt::{Debug, Display};
+use std::hash::{Hash, Hasher};
 
 use crate::checked::Checked;
 
-/// A closed system of machines.
+/// A closed system of machines, or a specification closed by what may happen around it.
 pub trait World {
     /// Everything that distinguishes one moment of the world from another.
     type State: Clone + Debug + Eq + Hash;
-    /// One thing that may happen next.
-    type Choice: Clone + Debug + Eq;
+    /// One thing that may happen next. Its `Display` is a line of a counterexample and of a scenario file; two
+    /// choices of one moment never read the same.
+    type Choice: Clone + Debug + Display + Eq;
 
     /// How the world begins.
     fn begin(&self) -> Self::State;
@@ -29,6 +30,53 @@ pub trait World {
     fn properties() -> Vec<Property<Self>>
     where
         Self: Sized;
+
+    /// Every word that [`World::word`] may answer: each must be taken somewhere, and switching any of them off
+    /// must lower the number of states.
+    fn words() -> &'static [Word];
+
+    /// Which word a choice is an instance of.
+    fn word(choice: &Self::Choice) -> &'static str;
+
+    /// Whose choice it is: fairness is per word and process, so that one client that goes on cannot excuse
+    /// another that never gets its turn.
+    fn process(_choice: &Self::Choice) -> u8 {
+        0
+    }
+
+    /// From whom to whom it goes, as the lifelines of a sequence diagram; the same twice for a step of one.
+    fn parties(choice: &Self::Choice) -> (String, String);
+
+    /// Feeds the state without its ghosts to a hasher; states are counted so.
+    fn project(state: &Self::State, mut hasher: &mut dyn Hasher) {
+        state.hash(&mut hasher);
+    }
+
+    /// Whether everything that was asked for has come about: what liveness leads to. A world that says nothing of
+    /// liveness is always converged.
+    fn converged(&self, _state: &Self::State) -> bool {
+        true
+    }
+}
+
+/// One kind of choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it may happen, or is bound to.
+    pub kind: Happens,
+}
+
+/// Whether liveness may count on a choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happens {
+    /// If it stays possible it happens at last (weak fairness).
+    Surely,
+    /// It may happen and need not: what a user asks for, an optional step.
+    Perhaps,
+    /// It goes wrong, and at last stops going wrong.
+    Fault,
 }
 
 /// A named property of a world's states.
@@ -39,6 +87,26 @@ pub struct Property<W: World> {
     pub kind: Kind,
     /// Whether a state satisfies it. A plain function of the checked world, which is what stateright takes.
     pub holds: fn(&Checked<W>, &W::State) -> bool,
+}
+
+impl<W: World> Property<W> {
+    /// Must hold in every state that can be reached.
+    pub fn always(name: &'static str, holds: fn(&Checked<W>, &W::State) -> bool) -> Self {
+        Property {
+            name,
+            kind: Kind::Always,
+            holds,
+        }
+    }
+
+    /// Must hold in at least one.
+    pub fn sometimes(name: &'static str, holds: fn(&Checked<W>, &W::State) -> bool) -> Self {
+        Property {
+            name,
+            kind: Kind::Sometimes,
+            holds,
+        }
+    }
 }
 
 /// How a property is quantified over the states that can be reached.
@@ -69,17 +137,16 @@ pub fn walk<W: World>(
     steps: usize,
 ) -> Result<W::State, Violation<W::Choice>> {
     let mut random = SplitMix(seed);
-    let Checked(machines) = world;
     let properties = W::properties();
-    let mut state = machines.begin();
+    let mut state = world.world.begin();
     let mut taken = Vec::new();
     for _ in 0..steps {
-        let mut choices = machines.choices(&state);
+        let mut choices = world.choices(&state);
         if choices.is_empty() {
             break;
         }
         let choice = choices.swap_remove(random.below(choices.len()));
-        machines.take(&mut state, &choice);
+        world.world.take(&mut state, &choice);
         taken.push(choice);
         let broken = properties
             .iter()

@@ -3,16 +3,20 @@
 mod properties;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use model::machine::Step;
-use model::machines::store::{Durable, Input, Output, Record, Store};
+use model::machines::store::{Durable, Input, Limits, Output, Record, Store};
 use model::messages::store::{
     Compare, Event, KeyRange, Operand, Operation, OperationResult, RangeRequest, Relation,
     StoreRequest, StoreResponse, Transaction, WatchFrame, WatchRequest,
 };
 
+use crate::catalog::{Listed, Size};
+use crate::checked::Checked;
 use crate::node::Node;
-use crate::world::{Property, World};
+use crate::world::{Happens, Property, Word, World};
 
 pub use properties::properties;
 
@@ -180,6 +184,138 @@ impl World for StoreWorld {
 
     fn properties() -> Vec<Property<Self>> {
         properties()
+    }
+
+    fn words() -> &'static [Word] {
+        const fn word(name: &'static str, kind: Happens) -> Word {
+            Word { name, kind }
+        }
+        const WORDS: [Word; 7] = [
+            word("ask", Happens::Surely),
+            word("answer", Happens::Surely),
+            word("persist", Happens::Surely),
+            word("crash", Happens::Fault),
+            word("watch", Happens::Surely),
+            word("take", Happens::Surely),
+            word("compact", Happens::Perhaps),
+        ];
+        &WORDS
+    }
+
+    fn word(choice: &Choice) -> &'static str {
+        match choice {
+            Choice::Ask(_) => "ask",
+            Choice::Answer(_) => "answer",
+            Choice::Persist => "persist",
+            Choice::Crash { .. } => "crash",
+            Choice::Watch => "watch",
+            Choice::Take => "take",
+            Choice::Compact => "compact",
+        }
+    }
+
+    fn process(choice: &Choice) -> u8 {
+        match choice {
+            Choice::Ask(client) | Choice::Answer(client) => *client as u8,
+            _ => 0,
+        }
+    }
+
+    fn parties(choice: &Choice) -> (String, String) {
+        let named = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+        match choice {
+            Choice::Ask(client) => (format!("client {client}"), "store".to_owned()),
+            Choice::Answer(client) => ("store".to_owned(), format!("client {client}")),
+            Choice::Persist => named("disk", "store"),
+            Choice::Crash { .. } | Choice::Compact => named("store", "store"),
+            Choice::Watch => named("watcher", "store"),
+            Choice::Take => named("store", "watcher"),
+        }
+    }
+
+    fn project(state: &State, mut hasher: &mut dyn Hasher) {
+        let State {
+            store,
+            disk,
+            writing,
+            clients,
+            watcher,
+            crashes_left,
+            compactions_left,
+            history: _,
+            largest_commit: _,
+        } = state;
+        (store, disk, writing, clients, watcher).hash(&mut hasher);
+        (crashes_left, compactions_left).hash(&mut hasher);
+    }
+
+    /// Everyone is answered, and the watcher has everything or knows that it cannot.
+    fn converged(&self, state: &State) -> bool {
+        let answered =
+            |client: &Client| client.asking.is_none() && client.attempts == self.attempts;
+        let newest = state
+            .history
+            .last_key_value()
+            .map_or(1, |(revision, _)| *revision);
+        state.clients.iter().all(answered)
+            && (state.watcher.told_compacted || state.watcher.position >= newest)
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Choice::Ask(client) => write!(f, "client {client} asks for a write"),
+            Choice::Answer(client) => write!(f, "client {client} hears the answer"),
+            Choice::Persist => write!(f, "the disk has the commit"),
+            Choice::Crash { written: true } => {
+                write!(f, "the store crashes, its commit on disk")
+            }
+            Choice::Crash { written: false } => write!(f, "the store crashes"),
+            Choice::Watch => write!(f, "the watcher opens its watch"),
+            Choice::Take => write!(f, "the watcher takes a frame"),
+            Choice::Compact => write!(f, "history is compacted"),
+        }
+    }
+}
+
+/// The specification as the catalog lists it.
+pub fn listed() -> Listed {
+    const SIZES: &[Size] = &[
+        Size {
+            name: "tiny",
+            holds: "3 clients with an attempt each, a crash, a compaction",
+            states: 0,
+        },
+        Size {
+            name: "ci",
+            holds: "3 clients with two attempts each, a crash",
+            states: 0,
+        },
+        Size {
+            name: "large",
+            holds: "3 clients with two attempts each, a crash, a compaction",
+            states: 0,
+        },
+    ];
+    Listed {
+        name: "store",
+        about: "revisions, transactions, watches and compaction over a disk that crashes",
+        readme: include_str!("README.md"),
+        sizes: SIZES,
+        world: |size| {
+            let (attempts, compactions) = match size.name {
+                "tiny" => (1, 1),
+                "large" => (2, 1),
+                _ => (2, 0),
+            };
+            Box::new(Checked::new(StoreWorld {
+                machine: Store::new(Limits::default()),
+                attempts,
+                crashes: 1,
+                compactions,
+            }))
+        },
     }
 }
 

@@ -2,45 +2,32 @@
 
 use super::{State, StoreWorld};
 use crate::checked::Checked;
-use crate::world::{Kind, Property};
+use crate::world::Property;
 
 type World = Checked<StoreWorld>;
 
 /// Every property, in the order of the table.
 pub fn properties() -> Vec<Property<StoreWorld>> {
-    let always = |name, holds| Property {
-        name,
-        kind: Kind::Always,
-        holds,
-    };
-    let sometimes = |name, holds| Property {
-        name,
-        kind: Kind::Sometimes,
-        holds,
-    };
     vec![
-        always(
-            "acknowledged writes are durable",
-            acknowledged_is_durable as fn(&World, &State) -> bool,
-        ),
-        always("revisions are made once, without gaps", history_is_whole),
-        always(
+        Property::always("acknowledged writes are durable", acknowledged_is_durable),
+        Property::always("revisions are made once, without gaps", history_is_whole),
+        Property::always(
             "a compare-and-swap saw the value that it replaced",
             swaps_are_linearizable,
         ),
-        always(
+        Property::always(
             "events arrive ordered, once, without gaps",
             watch_is_faithful,
         ),
-        always("nothing is shown that is not durable", shown_is_durable),
-        sometimes("every client has a write acknowledged", all_write),
-        sometimes("a swap is refused", a_swap_fails),
-        sometimes("one commit carries two revisions", writes_share_a_commit),
-        sometimes(
+        Property::always("nothing is shown that is not durable", shown_is_durable),
+        Property::sometimes("every client has a write acknowledged", all_write),
+        Property::sometimes("a swap is refused", a_swap_fails),
+        Property::sometimes("one commit carries two revisions", writes_share_a_commit),
+        Property::sometimes(
             "the watcher resumes after a crash and goes on",
             watcher_resumes,
         ),
-        sometimes(
+        Property::sometimes(
             "the watcher is told that its revision is compacted",
             watcher_is_told_compacted,
         ),

@@ -20,7 +20,7 @@ fn world(attempts: u8, crashes: u8, compactions: u8) -> StoreWorld {
 fn explore_all(sizes: &[(u8, u8, usize)]) {
     let mut never_seen: Option<BTreeSet<&str>> = None;
     for (crashes, compactions, states) in sizes {
-        let explored = explore(world(2, *crashes, *compactions));
+        let explored = explore(Checked::new(world(2, *crashes, *compactions)));
         assert_eq!(explored.broken, []);
         assert_eq!(
             explored.states, *states,
@@ -49,7 +49,7 @@ fn the_store_keeps_its_promises_under_both_faults() {
 
 #[test]
 fn long_random_histories_keep_them_too() {
-    let world = Checked(world(6, 4, 3));
+    let world = Checked::new(world(6, 4, 3));
     for seed in 0..2_000 {
         if let Err(violation) = walk(&world, seed, 200) {
             panic!("seed {seed}: {violation:#?}");

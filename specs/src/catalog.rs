@@ -1,0 +1,184 @@
+//! The specifications by name, each with its sizes and the number of states recorded for each.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use crate::checked::{Checked, explore};
+use crate::counterexample::{Replayed, Scenario, ScenarioError, Telling, replay};
+use crate::graph::{Graph, graph};
+use crate::liveness::wedge;
+use crate::world::{Kind, World};
+
+/// A specification as the command line lists it.
+pub struct Listed {
+    /// Its name: that of its folder.
+    pub name: &'static str,
+    /// What it is of, in a line.
+    pub about: &'static str,
+    /// Its README.
+    pub readme: &'static str,
+    /// Its sizes, smallest first; the one called `ci` is checked at every change.
+    pub sizes: &'static [Size],
+    /// The closed world of a size.
+    pub world: fn(&Size) -> Box<dyn Checkable>,
+}
+
+/// One size of a specification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// `tiny`, `ci`, `large`, or what it is about.
+    pub name: &'static str,
+    /// What it holds, in a line: how many clients, crashes, ….
+    pub holds: &'static str,
+    /// The number of its states without ghosts, as it was recorded. A check that finds another fails.
+    pub states: usize,
+}
+
+/// Every specification.
+pub fn all() -> Vec<Listed> {
+    vec![crate::store::listed()]
+}
+
+/// A closed world, whatever its types.
+pub trait Checkable: Send {
+    /// Explores it whole.
+    fn check(&self) -> Report;
+
+    /// Its graph in the language of Graphviz.
+    fn dot(&self) -> String;
+
+    /// Takes a scenario's steps again.
+    ///
+    /// # Errors
+    /// If a step is not possible where it stands.
+    fn replay(&self, scenario: &Scenario) -> Result<Replayed, ScenarioError>;
+
+    /// Serves stateright's Explorer at an address until the process ends.
+    fn serve(self: Box<Self>, address: std::net::SocketAddr);
+
+    /// Every word, with the number of states if it is never taken.
+    fn without_each(&self) -> BTreeMap<&'static str, usize>;
+}
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// Distinct states without their ghosts.
+    pub states: usize,
+    /// Distinct states with them.
+    pub with_ghosts: usize,
+    /// Choices that change something.
+    pub transitions: usize,
+    /// The longest of the shortest ways to a state.
+    pub depth: usize,
+    /// How long the check took.
+    pub seconds: f64,
+    /// What became of each property, liveness last.
+    pub properties: Vec<Verdict>,
+    /// How often each word leads from a state to another.
+    pub taken: BTreeMap<&'static str, usize>,
+}
+
+/// What became of a property.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// Its name.
+    pub name: &'static str,
+    /// Its kind, as the tables say it: `always`, `sometimes` or `at last`.
+    pub kind: &'static str,
+    /// Whether it holds.
+    pub holds: bool,
+    /// Where it does not: the shortest way there.
+    pub counterexample: Option<Telling>,
+}
+
+impl Report {
+    /// Whether every property holds and every word was taken.
+    pub fn holds(&self) -> bool {
+        self.properties.iter().all(|verdict| verdict.holds)
+            && self.taken.values().all(|times| *times > 0)
+    }
+}
+
+impl<W> Checkable for Checked<W>
+where
+    W: World + Clone + Send + Sync + 'static,
+    W::State: Send + Sync,
+    W::Choice: Send + Sync,
+{
+    fn check(&self) -> Report {
+        let began = Instant::now();
+        let explored = explore(self.clone());
+        let graph = graph(self);
+        let mut properties: Vec<Verdict> = W::properties()
+            .iter()
+            .map(|property| {
+                let broken = explored
+                    .broken
+                    .iter()
+                    .find(|broken| broken.property == property.name);
+                Verdict {
+                    name: property.name,
+                    kind: match property.kind {
+                        Kind::Always => "always",
+                        Kind::Sometimes => "sometimes",
+                    },
+                    holds: broken.is_none() && !explored.never_seen.contains(&property.name),
+                    counterexample: broken.map(|broken| Telling::of::<W>(&broken.choices)),
+                }
+            })
+            .collect();
+        properties.push(agreement(explored.states, &graph));
+        properties.push(liveness::<W>(&graph));
+        Report {
+            states: graph.projected,
+            with_ghosts: graph.states,
+            transitions: graph.edges.len(),
+            depth: graph.depth,
+            seconds: began.elapsed().as_secs_f64(),
+            properties,
+            taken: graph.taken,
+        }
+    }
+
+    fn dot(&self) -> String {
+        crate::graph::dot(self)
+    }
+
+    fn replay(&self, scenario: &Scenario) -> Result<Replayed, ScenarioError> {
+        replay(self, scenario)
+    }
+
+    fn serve(self: Box<Self>, address: std::net::SocketAddr) {
+        use stateright::Model as _;
+        self.checker().serve(address);
+    }
+
+    fn without_each(&self) -> BTreeMap<&'static str, usize> {
+        let states = |word| graph(&Checked::without(self.world.clone(), word)).projected;
+        W::words()
+            .iter()
+            .map(|word| (word.name, states(word.name)))
+            .collect()
+    }
+}
+
+/// stateright stops early where every property is decided, so counts are compared only if it had to go on.
+fn agreement<C>(states: usize, graph: &Graph<C>) -> Verdict {
+    Verdict {
+        name: "both explorations find the same states",
+        kind: "always",
+        holds: states == graph.states,
+        counterexample: None,
+    }
+}
+
+fn liveness<W: World>(graph: &Graph<W::Choice>) -> Verdict {
+    let wedge = wedge(graph);
+    Verdict {
+        name: wedge.map_or("every fair run converges", |wedge| wedge.name()),
+        kind: "at last",
+        holds: wedge.is_none(),
+        counterexample: wedge.map(|wedge| Telling::of::<W>(&graph.way_to(wedge.state()))),
+    }
+}
