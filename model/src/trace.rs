@@ -10,7 +10,7 @@ use bincode::{Decode, Encode};
 pub const MAGIC: [u8; 8] = *b"PLMTRACE";
 
 /// Version of this format; a reader refuses what it does not know.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// A record or header larger than this is not one of ours, in bytes.
 pub const RECORD_LIMIT: usize = 1 << 20;
@@ -34,6 +34,9 @@ pub struct Record {
     /// The message whose arrival was the step's input, as origin and sequence; `None` for timers, completions
     /// and starts.
     pub cause: Option<(u64, u64)>,
+    /// The newest store revision that the process had heard of when the step was made: a Lamport clock that the
+    /// store drives. Whatever has a smaller stamp did not happen because of this record.
+    pub revision: u64,
     /// Wall-clock milliseconds since the Unix epoch: for people to read, never to order by.
     pub at_ms: u64,
     /// The step's actions, each encoded by bincode as the machine's action type.

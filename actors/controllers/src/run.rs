@@ -57,7 +57,7 @@ pub async fn run(
         Identity::apiserver(),
         Backoff::default(),
     );
-    let client = ApiClient::new(link.clone());
+    let client = ApiClient::new(link.clone(), &environment);
     let ended = serve(&config, environment, shutdown, client, ready).await;
     link.close("the controllers end");
     endpoint.close("the controllers end").await;

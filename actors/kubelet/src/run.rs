@@ -111,7 +111,7 @@ async fn run_over<R: Runtime + 'static>(
 ) -> anyhow::Result<Why> {
     let version = runtime.version().await.context("the container runtime")?;
     let machine = Machine::look(&version).context("looking at the machine")?;
-    let client = ApiClient::new(link.clone());
+    let client = ApiClient::new(link.clone(), &environment);
     let allocatable = machine.capacity(&config);
     let node = Rc::new(Node {
         environment: environment.clone(),

@@ -49,7 +49,7 @@ pub async fn run(
         Identity::apiserver(),
         Backoff::default(),
     );
-    let client = ApiClient::new(link.clone());
+    let client = ApiClient::new(link.clone(), &environment);
     let ended = serve(&config, environment, shutdown, client, ready).await;
     link.close("the scheduler ends");
     endpoint.close("the scheduler ends").await;

@@ -10,6 +10,8 @@ use model::objects::object::Object;
 use model::objects::status::{Reason, Status};
 use transport::{Connection, Link, MessageId, Stream};
 
+use crate::{Environment, Revisions};
+
 /// Why a call to the API server has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
@@ -70,13 +72,18 @@ pub enum WatchItem {
 #[derive(Clone)]
 pub struct ApiClient {
     link: Link,
+    revisions: Revisions,
     cause: Option<MessageId>,
 }
 
 impl ApiClient {
-    /// A client over a link to the API server.
-    pub fn new(link: Link) -> Self {
-        ApiClient { link, cause: None }
+    /// A client over a link to the API server. It notes in the environment which revisions it hears of.
+    pub fn new(link: Link, environment: &Environment) -> Self {
+        ApiClient {
+            link,
+            revisions: environment.revisions.clone(),
+            cause: None,
+        }
     }
 
     /// The link beneath.
@@ -87,8 +94,8 @@ impl ApiClient {
     /// The same client, naming `cause` as the message because of which it asks.
     pub fn caused_by(&self, cause: Option<MessageId>) -> Self {
         ApiClient {
-            link: self.link.clone(),
             cause,
+            ..self.clone()
         }
     }
 
@@ -198,7 +205,10 @@ impl ApiClient {
         let stream = connection
             .open(&request, bytes::Bytes::new(), self.cause)
             .await?;
-        Ok(Watch { stream })
+        Ok(Watch {
+            stream,
+            revisions: self.revisions.clone(),
+        })
     }
 
     async fn connection(&self) -> Result<Connection, CallError> {
@@ -229,7 +239,10 @@ impl ApiClient {
             .decode::<ApiResponse>()
             .map_err(|error| CallError::Answer(error.to_string()))?;
         match response {
-            ApiResponse::Done { revision, items } => Ok((revision, objects(&items, &reply.body)?)),
+            ApiResponse::Done { revision, items } => {
+                self.revisions.heard(revision);
+                Ok((revision, objects(&items, &reply.body)?))
+            }
             ApiResponse::Failed(status) => Err(CallError::Refused(status)),
         }
     }
@@ -238,6 +251,7 @@ impl ApiClient {
 /// A watch that is open.
 pub struct Watch {
     stream: Stream,
+    revisions: Revisions,
 }
 
 impl Watch {
@@ -254,16 +268,21 @@ impl Watch {
             .map_err(|error| CallError::Answer(error.to_string()))?;
         let item = match frame {
             WatchFrame::Events(heads) => {
+                let newest = heads.iter().map(|head| head.item.revision).max();
+                self.revisions.heard(newest.unwrap_or(0));
                 let objects = objects(heads.iter().map(|head| &head.item), &message.body)?;
                 WatchItem::Events(heads.into_iter().zip(objects).collect())
             }
             WatchFrame::Bookmark {
                 revision,
                 initial_events_end,
-            } => WatchItem::Bookmark {
-                revision,
-                initial_events_end,
-            },
+            } => {
+                self.revisions.heard(revision);
+                WatchItem::Bookmark {
+                    revision,
+                    initial_events_end,
+                }
+            }
             WatchFrame::Failed(status) => return Err(CallError::Refused(status)),
         };
         Ok(Some((item, message.id)))

@@ -219,7 +219,12 @@ impl<M: Runnable> Component<M> {
                 }
             };
             if let (Step::Moved(actions), Some(trace)) = (&step, &mut component.trace)
-                && let Err(error) = trace.record(cause, now, actions)
+                && let Err(error) = trace.record(
+                    cause,
+                    component.environment.revisions.newest(),
+                    now,
+                    actions,
+                )
             {
                 return Err(error.to_string());
             }

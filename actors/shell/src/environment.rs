@@ -1,6 +1,7 @@
 //! What the outside world gives a component: the time, random bytes, sockets.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use model::machine::Now;
@@ -24,6 +25,23 @@ impl Clock for SystemClock {
     }
 }
 
+/// The newest store revision that a process has heard of. Every trace record carries it, which orders the records
+/// of all processes by what they could know of each other. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Revisions(Arc<AtomicU64>);
+
+impl Revisions {
+    /// A message told of a revision.
+    pub fn heard(&self, revision: u64) {
+        self.0.fetch_max(revision, Ordering::Relaxed);
+    }
+
+    /// The newest one so far; 0 before the first.
+    pub fn newest(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Everything a component takes from outside but its disk, which is its own business.
 #[derive(Clone)]
 pub struct Environment {
@@ -31,6 +49,8 @@ pub struct Environment {
     pub clock: Arc<dyn Clock>,
     /// Sockets, random bytes and the runtime under QUIC.
     pub transport: transport::Environment,
+    /// How far into the store's history this process has heard.
+    pub revisions: Revisions,
 }
 
 impl Environment {
@@ -39,6 +59,7 @@ impl Environment {
         Environment {
             clock: Arc::new(SystemClock),
             transport: transport::Environment::system(),
+            revisions: Revisions::default(),
         }
     }
 

@@ -58,7 +58,8 @@ pub async fn inform(
         (input, pending, cause) = pending.next(client, subject).await;
         let step = machine.step(&mut state, environment.now(), input, &mut out);
         if let (Step::Moved(actions), Some(trace)) = (&step, &mut trace) {
-            trace.record(cause, environment.now(), actions)?;
+            let stamp = environment.revisions.newest();
+            trace.record(cause, stamp, environment.now(), actions)?;
         }
     }
 }

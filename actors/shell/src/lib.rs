@@ -11,7 +11,7 @@ mod trace;
 
 pub use client::{ApiClient, CallError, Listed, Watch, WatchItem};
 pub use component::{Component, Effects, Handle, Rejected, Runnable, Start, Stopped};
-pub use environment::{Clock, Environment, SystemClock};
+pub use environment::{Clock, Environment, Revisions, SystemClock};
 pub use events::{EventRecorder, ObjectReference};
 pub use inform::{Subject, inform};
 pub use shutdown::{Shutdown, Trigger, Why};

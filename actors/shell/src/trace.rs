@@ -84,13 +84,14 @@ impl TraceWriter {
         Ok(writer)
     }
 
-    /// Records one step. Returns after the operating system has it.
+    /// Records one step, stamped with the newest store revision heard of. Returns after the operating system has it.
     ///
     /// # Errors
     /// If it cannot be written, or is larger than the format allows.
     pub fn record<A: Encode>(
         &mut self,
         cause: Option<MessageId>,
+        revision: u64,
         now: Now,
         actions: &[A],
     ) -> Result<(), TraceError> {
@@ -107,6 +108,7 @@ impl TraceWriter {
         self.frame(&Record {
             sequence: self.sequence,
             cause,
+            revision,
             at_ms: now.0,
             actions,
         })?;

@@ -27,7 +27,12 @@ fn written(records: u64) -> (TempDir, PathBuf) {
             sequence: number,
         });
         writer
-            .record(cause, Now(1_000 + number), &[Written(number), Written(0)])
+            .record(
+                cause,
+                number,
+                Now(1_000 + number),
+                &[Written(number), Written(0)],
+            )
             .unwrap();
     }
     let path = folder.path().join("store.store.3.trace");

@@ -213,6 +213,20 @@ pub enum StoreResponse<V> {
     Failed(StoreError),
 }
 
+impl<V> StoreResponse<V> {
+    /// The revision that the answer tells of, if it tells of one.
+    pub fn revision(&self) -> Option<u64> {
+        match self {
+            StoreResponse::Range(range) => Some(range.revision),
+            StoreResponse::Transaction { revision, .. } | StoreResponse::Done { revision } => {
+                Some(*revision)
+            }
+            StoreResponse::Status(status) => Some(status.revision),
+            StoreResponse::Lease { .. } | StoreResponse::Failed(_) => None,
+        }
+    }
+}
+
 /// Keys as of one revision.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct RangeResponse<V> {

@@ -174,7 +174,7 @@ async fn list(store: Store, cache: Cache, epoch: Epoch, revision: Option<u64>, a
 /// Follows the changes until the stream ends, one after another, as fast as the cache takes them.
 async fn follow(store: Store, cache: Cache, epoch: Epoch, after: u64) {
     let end = match open(&store, after).await {
-        Ok(mut stream) => take_in(&mut stream, &cache, epoch).await,
+        Ok(mut stream) => take_in(&store, &mut stream, &cache, epoch).await,
         Err(error) => {
             tracing::warn!(error, "the store cannot be followed");
             Some(Input::Lost { epoch })
@@ -200,7 +200,12 @@ async fn open(store: &Store, after: u64) -> Result<Stream, String> {
 }
 
 /// What ends the feed; `None` if the cache has.
-async fn take_in(stream: &mut Stream, cache: &Cache, epoch: Epoch) -> Option<Input<Item>> {
+async fn take_in(
+    store: &Store,
+    stream: &mut Stream,
+    cache: &Cache,
+    epoch: Epoch,
+) -> Option<Input<Item>> {
     loop {
         let (frame, id) = match receive(stream).await {
             Ok(Some(received)) => received,
@@ -227,6 +232,9 @@ async fn take_in(stream: &mut Stream, cache: &Cache, epoch: Epoch) -> Option<Inp
                 return Some(ended(epoch, &error));
             }
         };
+        if let Input::Fed { revision, .. } = &input {
+            store.heard(*revision);
+        }
         cache.caused_by(id).send(input).await.ok()?;
     }
 }

@@ -33,7 +33,7 @@ pub struct Start<S> {
 impl<S: Served> Start<S> {
     /// Starts both machines on the running system. The cache begins to fill at once.
     pub fn start(self) -> Backend<S> {
-        let store = Store::new(self.link);
+        let store = Store::new(self.link, self.environment.revisions.clone());
         let desk = Rc::new(Desk::default());
         let cache = Component::start(shell::Start {
             machine: WatchCache::new(self.limits),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use model::messages::store::{Segment, StoreRequest, StoreResponse, Wire};
 use model::objects::bytes::Bytes;
+use shell::Revisions;
 use tokio::time::timeout;
 use transport::{Connection, Link, MessageId};
 
@@ -14,6 +15,7 @@ const REACH_WAIT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(super) struct Store {
     link: Link,
+    revisions: Revisions,
 }
 
 /// Why the store gave no answer.
@@ -28,13 +30,18 @@ pub(super) enum AskError {
 }
 
 impl Store {
-    pub(super) fn new(link: Link) -> Self {
-        Store { link }
+    pub(super) fn new(link: Link, revisions: Revisions) -> Self {
+        Store { link, revisions }
     }
 
     /// Waits for a connection, however long that takes; `None` once the link is closed.
     pub(super) async fn connection(&self) -> Option<Connection> {
         Some(self.link.connection().await?.connection)
+    }
+
+    /// Notes a revision of which the store has told.
+    pub(super) fn heard(&self, revision: u64) {
+        self.revisions.heard(revision);
     }
 
     /// Asks over the connection that there is, or that comes within [`REACH_WAIT`].
@@ -66,6 +73,7 @@ impl Store {
             .map_err(|error| AskError::Lost(error.to_string()))?;
         let response = StoreResponse::join(header, &reply.body)
             .map_err(|error| AskError::Lost(error.to_string()))?;
+        self.heard(response.revision().unwrap_or(0));
         Ok((response, reply.id))
     }
 }
