@@ -43,6 +43,8 @@ pub enum WatchCacheAction {
     Waits {
         /// The read or watch.
         request: u64,
+        /// The revision it waits for; `None` if that is the store's own, which has to be asked first.
+        revision: Option<u64>,
     },
     /// A read or the opening of a watch was refused.
     Declined {
@@ -69,6 +71,8 @@ pub enum WatchCacheAction {
         watcher: u64,
         /// The keys it sees begin with this.
         prefix: Arc<str>,
+        /// Whether it sees all of them, selecting by nothing else.
+        everything: bool,
         /// It sees changes strictly after this revision.
         after: u64,
         /// How many present objects it is given first.

@@ -94,7 +94,10 @@ pub(super) fn wait<V: Cached>(
     }
     state.waiting.insert(id, Waiting { request, revision });
     turn.out.timer(Timer::Fresh(id), turn.limits.fresh_ms);
-    turn.act(Action::Waits { request: id });
+    turn.act(Action::Waits {
+        request: id,
+        revision,
+    });
     ask(turn);
 }
 

@@ -89,6 +89,7 @@ pub(super) fn begin<V: Cached>(
     turn.actions.push(Action::Opened {
         watcher: request,
         prefix: watcher.prefix.clone(),
+        everything: V::is_everything(&watcher.filter),
         after: watcher.sent,
         initial: watcher.initial.len() as u64,
     });
