@@ -53,6 +53,11 @@ pub trait Machine {
     /// The state after a start or a restart, from what was found on disk.
     fn start(&self, found: Option<Self::Durable>, now: Now, out: &mut Out<Self>) -> Self::State;
 
+    /// What the start says has happened, in the specification's words: the first record of a trace.
+    fn began(&self, _state: &Self::State) -> Vec<Self::Action> {
+        Vec::new()
+    }
+
     /// Takes one input. On [`Step::Nothing`] and [`Step::Refused`] the state is left as it was.
     fn step(
         &self,

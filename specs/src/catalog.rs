@@ -32,6 +32,32 @@ pub struct Size {
     pub holds: &'static str,
     /// The number of its states without ghosts, as it was recorded. A check that finds another fails.
     pub states: usize,
+    /// What must be seen sometimes and is too rare for this size: recorded, so that it shows when it changes.
+    pub unseen: &'static [&'static str],
+}
+
+impl Listed {
+    /// Its size of a name.
+    pub fn size(&self, name: &str) -> Option<&'static Size> {
+        self.sizes.iter().find(|size| size.name == name)
+    }
+
+    /// Checks a size whole, and that the check found what was recorded of it.
+    pub fn check(&self, size: &Size) -> Report {
+        let mut report = (self.world)(size).check();
+        for verdict in &mut report.properties {
+            if verdict.kind == "sometimes" {
+                verdict.holds ^= size.unseen.contains(&verdict.name);
+            }
+        }
+        report.properties.push(Verdict {
+            name: "as many states as recorded",
+            kind: "always",
+            holds: report.states == size.states,
+            counterexample: None,
+        });
+        report
+    }
 }
 
 /// Every specification.
@@ -55,6 +81,9 @@ pub trait Checkable: Send {
 
     /// Serves stateright's Explorer at an address until the process ends.
     fn serve(self: Box<Self>, address: std::net::SocketAddr);
+
+    /// The names of its properties, each with its kind.
+    fn properties(&self) -> Vec<(&'static str, &'static str)>;
 
     /// Every word, with the number of states if it is never taken.
     fn without_each(&self) -> BTreeMap<&'static str, usize>;
@@ -119,10 +148,7 @@ where
                     .find(|broken| broken.property == property.name);
                 Verdict {
                     name: property.name,
-                    kind: match property.kind {
-                        Kind::Always => "always",
-                        Kind::Sometimes => "sometimes",
-                    },
+                    kind: kind(property.kind),
                     holds: broken.is_none() && !explored.never_seen.contains(&property.name),
                     counterexample: broken.map(|broken| Telling::of::<W>(&broken.choices)),
                 }
@@ -154,12 +180,26 @@ where
         self.checker().serve(address);
     }
 
+    fn properties(&self) -> Vec<(&'static str, &'static str)> {
+        W::properties()
+            .iter()
+            .map(|property| (property.name, kind(property.kind)))
+            .collect()
+    }
+
     fn without_each(&self) -> BTreeMap<&'static str, usize> {
         let states = |word| graph(&Checked::without(self.world.clone(), word)).projected;
         W::words()
             .iter()
             .map(|word| (word.name, states(word.name)))
             .collect()
+    }
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Always => "always",
+        Kind::Sometimes => "sometimes",
     }
 }
 

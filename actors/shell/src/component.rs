@@ -210,12 +210,14 @@ impl<M: Runnable> Component<M> {
             let step = match (&mut component.state, input) {
                 (Some(state), Some(input)) => component.machine.step(state, now, input, &mut out),
                 (state, _) => {
-                    *state = Some(
-                        component
-                            .machine
-                            .start(component.durable.take(), now, &mut out),
-                    );
-                    Step::Nothing
+                    let durable = component.durable.take();
+                    let started = component.machine.start(durable, now, &mut out);
+                    let began = component.machine.began(&started);
+                    *state = Some(started);
+                    match began.is_empty() {
+                        true => Step::Nothing,
+                        false => Step::Moved(began),
+                    }
                 }
             };
             if let (Step::Moved(actions), Some(trace)) = (&step, &mut component.trace)

@@ -7,6 +7,13 @@ use crate::messages::store::{Key, KeyRange, LeaseId, StoreError};
 /// What the store says has happened. Values are left out: a key and a revision name one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum StoreAction {
+    /// The store has read its disk.
+    Started {
+        /// The newest revision there.
+        revision: u64,
+        /// History before this revision is forgotten.
+        compacted: u64,
+    },
     /// A transaction, or the end of a lease, made a revision (steps 2, 6 and 11 of a pod's path). Nobody is
     /// told before it is durable.
     Wrote {

@@ -20,6 +20,7 @@ pub fn properties() -> Vec<Property<StoreWorld>> {
             watch_is_faithful,
         ),
         Property::always("nothing is shown that is not durable", shown_is_durable),
+        Property::always("refines the store's specification", refines),
         Property::sometimes("every client has a write acknowledged", all_write),
         Property::sometimes("a swap is refused", a_swap_fails),
         Property::sometimes("one commit carries two revisions", writes_share_a_commit),
@@ -85,6 +86,10 @@ fn shown_is_durable(_: &World, state: &State) -> bool {
         .chain([state.watcher.position]);
     let newest = state.disk.revision();
     shown.max().unwrap_or(0) <= newest
+}
+
+fn refines(_: &World, state: &State) -> bool {
+    state.refinement.refused.is_none()
 }
 
 fn all_write(_: &World, state: &State) -> bool {

@@ -1,3 +1,5 @@
 //! The worlds, explored whole; and their documents, held against the code.
 
+mod catalog;
+mod liveness;
 mod store;

@@ -22,6 +22,13 @@ impl<V: Value> Machine for Store<V> {
         start::start(found.unwrap_or_default(), out)
     }
 
+    fn began(&self, state: &State<V>) -> Vec<StoreAction> {
+        vec![StoreAction::Started {
+            revision: state.durable,
+            compacted: state.compacted,
+        }]
+    }
+
     fn step(
         &self,
         state: &mut State<V>,

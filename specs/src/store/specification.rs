@@ -1,0 +1,424 @@
+//! What a store may do, in the words of its own actions: the specification that the machine is held against in every
+//! state of its world, and a running store by its trace.
+
+use std::collections::BTreeMap;
+
+use model::actions::store::{Changed, Delivery, StoreAction};
+use model::messages::store::{Key, KeyRange, StoreError};
+
+use crate::specification::{Refused, Specification, guard};
+
+/// A revisioned store: writes make revisions one after another, a commit makes them durable, only what is durable is
+/// told, and every watch is told everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct StoreSpecification;
+
+/// What can be known of a store from outside.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Known {
+    /// Whether it has started, now or before a crash.
+    started: bool,
+    /// The newest revision.
+    revision: u64,
+    /// The newest durable one.
+    durable: u64,
+    /// The commit under way: its newest revision, and the compaction that it makes durable.
+    committing: Option<(u64, u64)>,
+    /// History before this revision is forgotten.
+    compacted: u64,
+    /// The same, as far as it is durable.
+    compacted_durably: u64,
+    /// Nothing is known of revisions up to this one: the trace begins after it.
+    unknown: u64,
+    /// The revisions that are known, with what each key was before.
+    history: BTreeMap<u64, Vec<Past>>,
+    /// The last known write of each key.
+    keys: BTreeMap<Key, Written>,
+    watches: BTreeMap<u64, Watched>,
+    failed: bool,
+}
+
+/// One change of a revision.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Past {
+    key: Key,
+    version: u64,
+    /// What the key was before; `None` if that is not known.
+    before: Option<Written>,
+}
+
+/// A key's last write; version 0 is a key that does not exist.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Written {
+    version: u64,
+    revision: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Watched {
+    range: KeyRange,
+    /// It has every event up to this revision.
+    position: u64,
+    /// Events that it had not been sent were compacted away: it may only be ended.
+    missed: bool,
+}
+
+impl Specification for StoreSpecification {
+    type State = Known;
+    type Action = StoreAction;
+
+    fn begin(&self) -> Known {
+        Known::default()
+    }
+
+    fn apply(&self, known: &mut Known, action: &StoreAction) -> Result<(), Refused> {
+        match action {
+            StoreAction::Started {
+                revision,
+                compacted,
+            } => known.start(*revision, *compacted),
+            _ if !known.started => Err(Refused::by(
+                "a store starts first",
+                format!("{action:?} before its start"),
+            )),
+            StoreAction::Wrote { revision, changes } => known.write(*revision, changes),
+            StoreAction::Compared { revision, .. } => guard(
+                *revision == known.revision,
+                "a compare sees the newest revision",
+                || format!("saw {revision}, the newest is {}", known.revision),
+            ),
+            StoreAction::Ranged {
+                range,
+                revision,
+                count,
+            } => known.read(range, *revision, *count),
+            StoreAction::CommitBegan { through } => known.begin_commit(*through),
+            StoreAction::Persisted { through } => known.persist(*through),
+            StoreAction::PersistFailed { .. } => {
+                known.failed = true;
+                known.watches.clear();
+                Ok(())
+            }
+            StoreAction::Compacted { through } => known.compact(*through),
+            StoreAction::Answered { revision, .. } => guard(
+                *revision <= known.durable,
+                "only what is durable is told",
+                || format!("told of {revision}, durable is {}", known.durable),
+            ),
+            StoreAction::Failed { error, .. } => known.refuse(error),
+            StoreAction::WatchBegan {
+                watch,
+                range,
+                after,
+            } => known.watch(*watch, range, *after),
+            StoreAction::Delivered {
+                watch,
+                revision,
+                events,
+            } => known.deliver(*watch, *revision, events),
+            StoreAction::Progressed { watch, revision } => known.deliver(*watch, *revision, &[]),
+            StoreAction::WatchEnded { watch, .. } => {
+                let ended = known.watches.remove(watch);
+                let known = ended.is_some() || known.failed;
+                guard(known, "a watch that is open", || format!("watch {watch}"))
+            }
+            StoreAction::Taken { watch } => guard(
+                known.watches.contains_key(watch),
+                "a watch that is open",
+                || format!("watch {watch}"),
+            ),
+            // Which leases there are does not show in revisions until one ends, and then as a write.
+            StoreAction::LeaseGranted { .. }
+            | StoreAction::LeaseKeptAlive { .. }
+            | StoreAction::LeaseEnded { .. }
+            | StoreAction::Waiting { .. }
+            | StoreAction::Resumed { .. } => Ok(()),
+        }
+    }
+}
+
+impl Known {
+    fn start(&mut self, revision: u64, compacted: u64) -> Result<(), Refused> {
+        if !self.started {
+            *self = Known {
+                started: true,
+                revision,
+                durable: revision,
+                compacted,
+                compacted_durably: compacted,
+                // A new store is at revision 1 and has no keys.
+                unknown: if revision == 1 { 0 } else { revision },
+                ..Known::default()
+            };
+            return Ok(());
+        }
+        guard(
+            revision == self.durable || Some(revision) == self.committing.map(|commit| commit.0),
+            "a crash loses nothing durable and halves no commit",
+            || {
+                format!(
+                    "starts at {revision}, durable was {}, under way {:?}",
+                    self.durable, self.committing
+                )
+            },
+        )?;
+        guard(
+            (self.compacted_durably..=self.compacted).contains(&compacted),
+            "compaction is monotone",
+            || {
+                format!(
+                    "starts compacted to {compacted}, was {}",
+                    self.compacted_durably
+                )
+            },
+        )?;
+        for (_, changes) in self.history.split_off(&(revision + 1)).into_iter().rev() {
+            for past in changes.into_iter().rev() {
+                match past.before {
+                    Some(before) => self.keys.insert(past.key, before),
+                    None => self.keys.remove(&past.key),
+                };
+            }
+        }
+        (self.revision, self.durable) = (revision, revision);
+        (self.compacted, self.compacted_durably) = (compacted, compacted);
+        self.committing = None;
+        self.watches.clear();
+        self.failed = false;
+        Ok(())
+    }
+
+    /// What a key is; `None` if its last write is older than what is known.
+    fn written(&self, key: &Key) -> Option<Written> {
+        let known = self.keys.get(key).copied();
+        known.or_else(|| (self.unknown == 0).then(Written::default))
+    }
+
+    fn write(&mut self, revision: u64, changes: &[Changed]) -> Result<(), Refused> {
+        guard(
+            revision == self.revision + 1,
+            "revisions grow by one",
+            || format!("{revision} after {}", self.revision),
+        )?;
+        guard(!self.failed, "a failed store writes nothing", || {
+            format!("revision {revision}")
+        })?;
+        for changed in changes {
+            let expected = self.written(&changed.key).map(|before| before.version);
+            let follows = match (changed.version, expected) {
+                (_, None) => true,
+                (0, Some(before)) => before > 0,
+                (version, Some(before)) => version == before + 1,
+            };
+            guard(follows, "versions count a key's writes", || {
+                format!("{}: {} after {expected:?}", changed.key, changed.version)
+            })?;
+        }
+        let pasts = changes
+            .iter()
+            .map(|changed| {
+                let before = self.written(&changed.key);
+                let version = changed.version;
+                let now = Written { version, revision };
+                self.keys.insert(changed.key.clone(), now);
+                Past {
+                    key: changed.key.clone(),
+                    version,
+                    before,
+                }
+            })
+            .collect();
+        self.history.insert(revision, pasts);
+        self.revision = revision;
+        Ok(())
+    }
+
+    fn begin_commit(&mut self, through: u64) -> Result<(), Refused> {
+        guard(
+            self.committing.is_none() && through == self.revision,
+            "one commit at a time, of everything",
+            || {
+                format!(
+                    "through {through}, the newest is {}, under way {:?}",
+                    self.revision, self.committing
+                )
+            },
+        )?;
+        self.committing = Some((through, self.compacted));
+        Ok(())
+    }
+
+    fn persist(&mut self, through: u64) -> Result<(), Refused> {
+        let Some((_, compacted)) = self.committing.filter(|commit| commit.0 == through) else {
+            let detail = format!("{through}, under way {:?}", self.committing);
+            return Err(Refused::by("what is durable was committed", detail));
+        };
+        self.committing = None;
+        self.durable = through;
+        self.compacted_durably = compacted;
+        // A crash cannot bring back what was before this.
+        self.history = self.history.split_off(&(compacted + 1));
+        Ok(())
+    }
+
+    fn compact(&mut self, through: u64) -> Result<(), Refused> {
+        guard(
+            self.compacted < through && through <= self.durable,
+            "compaction is monotone",
+            || {
+                format!(
+                    "to {through}, was {}, durable is {}",
+                    self.compacted, self.durable
+                )
+            },
+        )?;
+        self.compacted = through;
+        for watched in self.watches.values_mut() {
+            let gone = self
+                .history
+                .range(watched.position + 1..through.max(watched.position) + 1);
+            let mut missed = gone.flat_map(|(_, pasts)| pasts);
+            watched.missed |= missed.any(|past| watched.range.contains(&past.key));
+            watched.position = watched.position.max(through);
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, error: &StoreError) -> Result<(), Refused> {
+        match error {
+            StoreError::Compacted { compacted } => guard(
+                *compacted == self.compacted,
+                "410 only for what is compacted",
+                || format!("compacted is {}, it says {compacted}", self.compacted),
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    fn read(&self, range: &KeyRange, revision: u64, count: u64) -> Result<(), Refused> {
+        guard(
+            (self.compacted..=self.durable).contains(&revision),
+            "a range is read where there is history",
+            || {
+                format!(
+                    "at {revision}, compacted {}, durable {}",
+                    self.compacted, self.durable
+                )
+            },
+        )?;
+        if self.unknown > 0 || revision < self.durable {
+            return Ok(());
+        }
+        let expected = self.count(range);
+        guard(
+            count == expected,
+            "a range has every key that is there",
+            || format!("{count} keys at {revision}, there are {expected}"),
+        )
+    }
+
+    /// How many keys of a range there are at the newest durable revision.
+    fn count(&self, range: &KeyRange) -> u64 {
+        let mut newest: BTreeMap<&Key, Written> = BTreeMap::new();
+        for past in self
+            .history
+            .range(self.durable + 1..)
+            .rev()
+            .flat_map(|(_, pasts)| pasts)
+        {
+            newest.insert(&past.key, past.before.unwrap_or_default());
+        }
+        let there = |(key, written): &(&Key, &Written)| {
+            let written = newest.get(*key).unwrap_or(written);
+            written.version > 0
+        };
+        let keys = self.keys.range(range.start.clone()..);
+        keys.take_while(|(key, _)| range.contains(key))
+            .filter(there)
+            .count() as u64
+    }
+
+    fn watch(&mut self, watch: u64, range: &KeyRange, after: u64) -> Result<(), Refused> {
+        guard(
+            (self.compacted..=self.durable).contains(&after),
+            "a watch begins where there is history",
+            || {
+                format!(
+                    "after {after}, compacted {}, durable {}",
+                    self.compacted, self.durable
+                )
+            },
+        )?;
+        let watched = Watched {
+            range: range.clone(),
+            position: after,
+            missed: false,
+        };
+        let new = self.watches.insert(watch, watched).is_none();
+        guard(new, "a watch has a name of its own", || {
+            format!("watch {watch} is open")
+        })
+    }
+
+    fn deliver(&mut self, watch: u64, revision: u64, events: &[Delivery]) -> Result<(), Refused> {
+        let Some(watched) = self.watches.get(&watch) else {
+            return Err(Refused::by(
+                "a watch that is open",
+                format!("watch {watch}"),
+            ));
+        };
+        guard(
+            !watched.missed,
+            "a watch that is too far behind is ended, never thinned",
+            || format!("watch {watch} to {revision}"),
+        )?;
+        guard(
+            (watched.position..=self.durable).contains(&revision),
+            "a watch goes forward and sees only what is durable",
+            || {
+                format!(
+                    "watch {watch} to {revision}, it is at {}, durable is {}",
+                    watched.position, self.durable
+                )
+            },
+        )?;
+        // Of revisions from before the trace only the order is known.
+        let known_after = watched.position.max(self.unknown);
+        let mut due = self
+            .history
+            .range(known_after + 1..revision.max(known_after) + 1)
+            .flat_map(|(at, pasts)| pasts.iter().map(move |past| (*at, past)))
+            .filter(|(_, past)| watched.range.contains(&past.key));
+        let mut told = events
+            .iter()
+            .skip_while(|event| event.revision <= known_after);
+        loop {
+            match (due.next(), told.next()) {
+                (None, None) => break,
+                (due, told) => same(watch, due, told)?,
+            }
+        }
+        if let Some(watched) = self.watches.get_mut(&watch) {
+            watched.position = revision;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the next event told is the next one due.
+fn same(watch: u64, due: Option<(u64, &Past)>, told: Option<&Delivery>) -> Result<(), Refused> {
+    let due_event = due.map(|(at, past)| (at, &past.key, past.version));
+    let told_event = told.map(|event| (event.revision, &event.key, event.version));
+    guard(
+        due_event == told_event,
+        "every event, once, in order",
+        || format!("watch {watch}: due {due_event:?}, told {told_event:?}"),
+    )?;
+    let before = due.and_then(|(_, past)| past.before);
+    let previous = told.map_or(0, |event| event.previous);
+    guard(
+        previous == 0 || before.is_none_or(|before| before.revision == previous),
+        "the previous state is the one before",
+        || format!("watch {watch}: {previous}, it was {before:?}"),
+    )
+}
