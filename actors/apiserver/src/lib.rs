@@ -18,4 +18,4 @@ pub mod strategy;
 pub mod table;
 
 pub use config::Config;
-pub use run::run;
+pub use run::{run, run_on};

@@ -33,11 +33,25 @@ pub async fn run(
     ready: impl FnOnce(),
 ) -> anyhow::Result<()> {
     let tls = certificates::acceptor(&config.serving)?;
-    let secure = bind(config.api_address).await?;
-    let insecure = match config.insecure_address {
-        Some(address) => Some(bind(address).await?),
-        None => None,
-    };
+    let mut entrances = vec![(bind(config.api_address).await?, Entrance::Tls(tls))];
+    if let Some(address) = config.insecure_address {
+        entrances.push((bind(address).await?, Entrance::Insecure));
+    }
+    run_on(entrances, config, environment, shutdown, ready).await
+}
+
+/// The same for HTTP clients that come in by these listeners. Without any it serves components alone and has no
+/// socket but that of its environment, as a simulation needs it.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_on(
+    entrances: Vec<(TcpListener, Entrance)>,
+    config: Config,
+    environment: Environment,
+    shutdown: Shutdown,
+    ready: impl FnOnce(),
+) -> anyhow::Result<()> {
     let endpoint = Endpoint::bind(transport::Config {
         address: config.address,
         credentials: config.credentials,
@@ -70,10 +84,8 @@ pub async fn run(
     };
     let front = Front::new(api.clone(), config.limits, shutdown.clone());
     // Health is answered from the start, so that who waits for readiness is told why it waits.
-    let mut listeners = vec![serve(secure, Entrance::Tls(tls), &front, &shutdown)];
-    if let Some(insecure) = insecure {
-        listeners.push(serve(insecure, Entrance::Insecure, &front, &shutdown));
-    }
+    let serve = |(listener, entrance)| serve(listener, entrance, &front, &shutdown);
+    let listeners: Vec<_> = entrances.into_iter().map(serve).collect();
     let filled = tokio::select! {
         biased;
         _ = shutdown.requested() => false,

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::config::Config;
+use crate::hardware::Hardware;
 use crate::node::NodeWriter;
 use crate::pods::{Directories, Pods};
 use crate::report;
@@ -53,6 +54,7 @@ type Running = Rc<RefCell<BTreeMap<(String, Operation), AbortHandle>>>;
 pub(crate) struct KubeletEffects<R> {
     pub(crate) node: Rc<Node<R>>,
     pub(crate) writer: Rc<NodeWriter>,
+    pub(crate) hardware: Box<dyn Hardware>,
     pub(crate) recorder: EventRecorder,
     pub(crate) told: watch::Sender<Told>,
     pub(crate) running: Running,
@@ -108,7 +110,7 @@ impl<R: Runtime + 'static> Effects<Kubelet> for KubeletEffects<R> {
             Output::RenewLease => answer(handle, async move {
                 Input::LeaseWritten(written(writer.renew_lease(&client).await))
             }),
-            Output::Measure => match writer.measure() {
+            Output::Measure => match self.hardware.measure() {
                 Ok(measure) => answer(handle, async move { Input::Measured(measure) }),
                 Err(error) => tracing::warn!(%error, "the node could not be measured"),
             },

@@ -5,6 +5,7 @@ mod container;
 mod effects;
 mod exec;
 mod follow;
+mod hardware;
 mod log_file;
 mod logs;
 mod node;
@@ -17,4 +18,5 @@ mod sources;
 mod volumes;
 
 pub use config::{Capacity, Config};
-pub use run::run;
+pub use hardware::{Facts, Hardware, ThisMachine};
+pub use run::{run, run_on};

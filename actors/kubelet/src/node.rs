@@ -1,11 +1,7 @@
-//! The node's own objects: what it is and what it offers, its lease, and how much is left of it.
+//! The node's own objects: what it is and what it offers, and its lease.
 
 use std::cell::RefCell;
-use std::fs;
-use std::io;
-use std::path::PathBuf;
 
-use model::machines::kubelet::Measure;
 use model::machines::kubelet::node::{LEASE_DURATION_S, NodeCondition};
 use model::machines::kubelet::pod::Requests;
 use model::messages::api::PatchType;
@@ -16,86 +12,14 @@ use model::objects::meta;
 use model::objects::object::Object;
 use model::objects::status::Reason;
 use model::rules::time;
-use runtime::cri::RuntimeVersion;
 use serde_json::{Value, json};
 use shell::{ApiClient, CallError, Environment};
 
 use crate::config::Config;
+use crate::hardware::{Facts, architecture};
 
 /// Namespace of the nodes' leases.
 const LEASES: &str = "kube-node-lease";
-
-/// The version of Kubernetes whose API this system speaks.
-const KUBELET_VERSION: &str = concat!("v1.36.0+plimsoll-", env!("CARGO_PKG_VERSION"));
-
-/// The machine below, as far as nodes tell it.
-#[derive(Clone, Debug)]
-pub(crate) struct Machine {
-    cpus: i64,
-    memory_bytes: i64,
-    info: Value,
-}
-
-impl Machine {
-    /// Looks at the machine.
-    pub(crate) fn look(runtime: &RuntimeVersion) -> io::Result<Self> {
-        let read = |path: &str| fs::read_to_string(path).map(|text| text.trim().to_owned());
-        let cpus = std::thread::available_parallelism()?.get();
-        let memory = meminfo("MemTotal")?;
-        let system = fs::read_to_string("/etc/os-release").unwrap_or_default();
-        let pretty = system
-            .lines()
-            .find_map(|line| line.strip_prefix("PRETTY_NAME="));
-        let info = json!({
-            "machineID": read("/etc/machine-id").unwrap_or_default(),
-            "systemUUID": read("/sys/class/dmi/id/product_uuid").unwrap_or_default(),
-            "bootID": read("/proc/sys/kernel/random/boot_id").unwrap_or_default(),
-            "kernelVersion": read("/proc/sys/kernel/osrelease")?,
-            "osImage": pretty.unwrap_or("Linux").trim_matches('"'),
-            "containerRuntimeVersion":
-                format!("{}://{}", runtime.runtime_name, runtime.runtime_version),
-            "kubeletVersion": KUBELET_VERSION,
-            "kubeProxyVersion": "",
-            "operatingSystem": "linux",
-            "architecture": architecture(),
-        });
-        Ok(Machine {
-            cpus: i64::try_from(cpus).unwrap_or(1),
-            memory_bytes: i64::try_from(memory).unwrap_or(i64::MAX),
-            info,
-        })
-    }
-
-    /// What the node offers: as configured, else the whole machine.
-    pub(crate) fn capacity(&self, config: &Config) -> Requests {
-        let capacity = &config.capacity;
-        Requests {
-            cpu_milli: capacity.cpu_milli.unwrap_or(self.cpus.saturating_mul(1000)),
-            memory_bytes: capacity.memory_bytes.unwrap_or(self.memory_bytes),
-        }
-    }
-}
-
-/// The machine's architecture as Go names it.
-pub(crate) fn architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    }
-}
-
-/// A line of `/proc/meminfo` in bytes.
-fn meminfo(key: &str) -> io::Result<u64> {
-    let text = fs::read_to_string("/proc/meminfo")?;
-    let found = text.lines().find_map(|line| {
-        let rest = line.strip_prefix(key)?.strip_prefix(':')?;
-        rest.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()
-    });
-    found
-        .map(|kib| kib.saturating_mul(1024))
-        .ok_or_else(|| io::Error::other(format!("/proc/meminfo has no {key}")))
-}
 
 /// Writes the node's objects.
 pub(crate) struct NodeWriter {
@@ -103,19 +27,16 @@ pub(crate) struct NodeWriter {
     name: String,
     /// The node as it is created, without conditions.
     node: Value,
-    /// Where pods' files are: the disk that is measured.
-    directory: PathBuf,
     /// UID of the node object, the owner of its lease.
     uid: RefCell<String>,
 }
 
 impl NodeWriter {
-    pub(crate) fn new(config: &Config, machine: &Machine, environment: Environment) -> Self {
+    pub(crate) fn new(config: &Config, facts: &Facts, environment: Environment) -> Self {
         NodeWriter {
             environment,
             name: config.node_name.clone(),
-            node: node(config, machine),
-            directory: config.directory.clone(),
+            node: node(config, facts),
             uid: RefCell::default(),
         }
     }
@@ -207,33 +128,21 @@ impl NodeWriter {
             .await
             .map(drop)
     }
+}
 
-    /// What is left of memory, disk and process ids.
-    pub(crate) fn measure(&self) -> io::Result<Measure> {
-        let disk = nix::sys::statvfs::statvfs(&self.directory)?;
-        let tasks = fs::read_to_string("/proc/loadavg")?;
-        let tasks = tasks
-            .split_whitespace()
-            .nth(3)
-            .and_then(|word| word.split('/').nth(1)?.parse::<u64>().ok())
-            .unwrap_or(0);
-        let pids = fs::read_to_string("/proc/sys/kernel/pid_max")?;
-        let pids = pids.trim().parse::<u64>().unwrap_or(u64::MAX);
-        Ok(Measure {
-            memory_available_bytes: meminfo("MemAvailable")?,
-            disk_free_permille: permille(disk.blocks_available(), disk.blocks()),
-            pids_free_permille: permille(pids.saturating_sub(tasks), pids),
-        })
+/// What the node offers: as configured, else the whole machine.
+pub(crate) fn capacity(facts: &Facts, config: &Config) -> Requests {
+    let capacity = &config.capacity;
+    Requests {
+        cpu_milli: capacity
+            .cpu_milli
+            .unwrap_or(facts.cpus.saturating_mul(1000)),
+        memory_bytes: capacity.memory_bytes.unwrap_or(facts.memory_bytes),
     }
 }
 
-fn permille(part: u64, whole: u64) -> u16 {
-    let share = u128::from(part) * 1000 / u128::from(whole.max(1));
-    u16::try_from(share.min(1000)).unwrap_or(1000)
-}
-
-fn node(config: &Config, machine: &Machine) -> Value {
-    let capacity = machine.capacity(config);
+fn node(config: &Config, facts: &Facts) -> Value {
+    let capacity = capacity(facts, config);
     let cpu = match capacity.cpu_milli {
         milli if milli % 1000 == 0 => (milli / 1000).to_string(),
         milli => format!("{milli}m"),
@@ -242,7 +151,7 @@ fn node(config: &Config, machine: &Machine) -> Value {
         "cpu": cpu,
         "memory": format!("{}Ki", capacity.memory_bytes / 1024),
         "pods": config.capacity.pods.to_string(),
-        "ephemeral-storage": ephemeral_storage(config),
+        "ephemeral-storage": format!("{}Ki", facts.storage_bytes / 1024),
     });
     json!({
         "apiVersion": "v1",
@@ -259,17 +168,10 @@ fn node(config: &Config, machine: &Machine) -> Value {
                 {"type": "InternalIP", "address": config.node_address.to_string()},
                 {"type": "Hostname", "address": config.node_name},
             ],
-            "nodeInfo": machine.info,
+            "nodeInfo": facts.info,
             "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
         },
     })
-}
-
-/// The size of the disk that holds the pods.
-fn ephemeral_storage(config: &Config) -> String {
-    let bytes = nix::sys::statvfs::statvfs(&config.directory)
-        .map(|disk| disk.blocks().saturating_mul(disk.fragment_size()));
-    format!("{}Ki", bytes.unwrap_or(0) / 1024)
 }
 
 /// The labels that every node has.

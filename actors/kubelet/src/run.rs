@@ -19,7 +19,8 @@ use transport::{Backoff, Endpoint, Identity, Limits, Link};
 
 use crate::config::Config;
 use crate::effects::{KubeletEffects, Node, Told};
-use crate::node::{self, Machine, NodeWriter};
+use crate::hardware::{Hardware, ThisMachine};
+use crate::node::{self, NodeWriter};
 use crate::pods::{Directories, Pods};
 use crate::report;
 use crate::{follow, serve};
@@ -63,7 +64,18 @@ pub async fn run(
             .await
             .context("the container runtime does not start")?,
     );
-    let why = run_on(runtime.clone(), config, environment, shutdown, ready).await?;
+    let hardware = ThisMachine {
+        directory: config.directory.clone(),
+    };
+    let why = run_on(
+        runtime.clone(),
+        hardware,
+        config,
+        environment,
+        shutdown,
+        ready,
+    )
+    .await?;
     if why == Why::Stop {
         runtime
             .close()
@@ -73,9 +85,13 @@ pub async fn run(
     Ok(())
 }
 
-/// The same on a runtime that is open. Tells why it ended.
-async fn run_on<R: Runtime + 'static>(
+/// The same with a runtime that is open, on any machine, such as a simulation's. Tells why it ended.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_on<R: Runtime + 'static>(
     runtime: Rc<R>,
+    hardware: impl Hardware,
     config: Config,
     environment: Environment,
     shutdown: Shutdown,
@@ -95,7 +111,16 @@ async fn run_on<R: Runtime + 'static>(
         Identity::apiserver(),
         Backoff::default(),
     );
-    let ended = run_over(link.clone(), runtime, config, environment, shutdown, ready).await;
+    let ended = run_over(
+        link.clone(),
+        runtime,
+        hardware,
+        config,
+        environment,
+        shutdown,
+        ready,
+    )
+    .await;
     link.close("the kubelet ends");
     endpoint.close("the kubelet ends").await;
     ended
@@ -104,15 +129,16 @@ async fn run_on<R: Runtime + 'static>(
 async fn run_over<R: Runtime + 'static>(
     link: Link,
     runtime: Rc<R>,
+    hardware: impl Hardware,
     config: Config,
     environment: Environment,
     shutdown: Shutdown,
     ready: impl FnOnce(),
 ) -> anyhow::Result<Why> {
     let version = runtime.version().await.context("the container runtime")?;
-    let machine = Machine::look(&version).context("looking at the machine")?;
+    let facts = hardware.facts(&version).context("looking at the machine")?;
     let client = ApiClient::new(link.clone(), &environment);
-    let allocatable = machine.capacity(&config);
+    let allocatable = node::capacity(&facts, &config);
     let node = Rc::new(Node {
         environment: environment.clone(),
         client: client.clone(),
@@ -132,7 +158,7 @@ async fn run_over<R: Runtime + 'static>(
         },
         durable: None,
         effects: KubeletEffects {
-            writer: Rc::new(NodeWriter::new(config, &machine, environment.clone())),
+            writer: Rc::new(NodeWriter::new(config, &facts, environment.clone())),
             recorder: EventRecorder::start(
                 client.clone(),
                 environment.clone(),
@@ -141,6 +167,7 @@ async fn run_over<R: Runtime + 'static>(
             ),
             running: Rc::new(RefCell::default()),
             told,
+            hardware: Box::new(hardware),
             node: node.clone(),
         },
         trace: trace(config, "kubelet")?,

@@ -15,5 +15,5 @@ pub use environment::{Clock, Environment, Revisions, SystemClock};
 pub use events::{EventRecorder, ObjectReference};
 pub use inform::{Subject, inform};
 pub use shutdown::{Shutdown, Trigger, Why};
-pub use system::run;
+pub use system::{run, simulate};
 pub use trace::{TraceError, TraceWriter};

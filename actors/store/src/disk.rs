@@ -1,7 +1,9 @@
 //! The durable side of the store: where commits go and where a start finds them.
 
 mod file;
+mod platter;
 mod record;
+mod simulated;
 mod thread;
 
 use std::future::Future;
@@ -12,6 +14,7 @@ use model::machines::store::{Durable, Incoherent, Record};
 use model::objects::bytes::Bytes;
 
 pub use file::StoreFile;
+pub use simulated::{Drive, Losses, SimulatedDisk, Speed};
 pub use thread::DiskThread;
 
 /// Work of a disk that is under way. It goes on whether or not anyone waits for it.

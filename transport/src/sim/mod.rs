@@ -4,60 +4,25 @@
 //! same order at the same times. What differs between two runs is the content: ring draws the ephemeral
 //! keys of TLS itself. [`Network::fingerprint`] therefore covers time, addresses and lengths.
 
+mod random;
 mod socket;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use quinn::{AsyncUdpSocket, Runtime, TokioRuntime};
 use tokio::time::Instant;
 
-use crate::environment::{Environment, Random, Sockets, WallClock};
+use crate::environment::{Environment, Sockets, WallClock};
+pub use random::SeededRandom;
 use socket::{Datagram, Inbox, SimulatedSocket};
 
 /// The first port that [`Network`] gives to those who ask for any.
 const FIRST_FREE_PORT: u16 = 49_152;
-/// A seeded generator: SplitMix64 (Steele, Lea, Flood 2014). For simulations only.
-#[derive(Debug)]
-pub struct SeededRandom(Mutex<u64>);
-
-impl SeededRandom {
-    /// The generator of that seed.
-    pub fn new(seed: u64) -> Self {
-        Self(Mutex::new(seed))
-    }
-
-    fn next(&self) -> u64 {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = *state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `bound`, or 0.
-    fn below(&self, bound: u64) -> u64 {
-        match bound {
-            0 => 0,
-            bound => self.next() % bound,
-        }
-    }
-}
-
-impl Random for SeededRandom {
-    fn fill(&self, bytes: &mut [u8]) -> io::Result<()> {
-        for chunk in bytes.chunks_mut(8) {
-            let word = self.next().to_be_bytes();
-            chunk.copy_from_slice(&word[..chunk.len()]);
-        }
-        Ok(())
-    }
-}
 
 /// A time of day that runs with tokio's clock.
 #[derive(Debug)]
@@ -114,10 +79,28 @@ struct State {
     conditions: Conditions,
     /// Addresses that reach nobody and are reached by nobody.
     cut_off: BTreeSet<SocketAddr>,
+    /// Ways from one host to another on which everything is lost.
+    severed: BTreeSet<(IpAddr, IpAddr)>,
+    /// Hosts that neither take nor send anything until then.
+    frozen: BTreeMap<IpAddr, Instant>,
+    tally: Tally,
     sockets: BTreeMap<SocketAddr, Arc<Inbox>>,
     next_port: u16,
     fingerprint: u64,
     datagrams: u64,
+}
+
+/// What became of the datagrams that were sent so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Lost by chance.
+    pub lost: u64,
+    /// Arrived twice.
+    pub doubled: u64,
+    /// Arrive before one that was sent to the same socket earlier.
+    pub overtaking: u64,
+    /// Lost on a way that was severed or to or from a host that was cut off or frozen.
+    pub severed: u64,
 }
 
 impl Network {
@@ -126,6 +109,9 @@ impl Network {
         let state = State {
             conditions,
             cut_off: BTreeSet::new(),
+            severed: BTreeSet::new(),
+            frozen: BTreeMap::new(),
+            tally: Tally::default(),
             sockets: BTreeMap::new(),
             next_port: FIRST_FREE_PORT,
             fingerprint: FNV_OFFSET,
@@ -144,14 +130,20 @@ impl Network {
     /// The environment of one process on this network, with a seed of its own. `unix_seconds` is the
     /// time of day at the start.
     pub fn environment(&self, seed: u64, unix_seconds: u64) -> Environment {
+        let clock = SimulatedClock {
+            start: self.shared.start,
+            unix_seconds,
+        };
+        self.environment_at(seed, Arc::new(clock))
+    }
+
+    /// The same with a time of day of its own, such as that of a host whose clock is wrong.
+    pub fn environment_at(&self, seed: u64, clock: Arc<dyn WallClock>) -> Environment {
         Environment {
             runtime: Arc::new(TokioRuntime),
             sockets: Arc::new(self.clone()),
             random: Arc::new(SeededRandom::new(seed)),
-            clock: Arc::new(SimulatedClock {
-                start: self.shared.start,
-                unix_seconds,
-            }),
+            clock,
         }
     }
 
@@ -167,6 +159,27 @@ impl Network {
             true => state.cut_off.insert(address),
             false => state.cut_off.remove(&address),
         };
+    }
+
+    /// Severs the way from one host to another, or mends it; the way back is another. What is on its way
+    /// still arrives.
+    pub fn sever(&self, from: IpAddr, to: IpAddr, severed: bool) {
+        let mut state = self.state();
+        match severed {
+            true => state.severed.insert((from, to)),
+            false => state.severed.remove(&(from, to)),
+        };
+    }
+
+    /// Stops a host as SIGSTOP stops a process: what is sent to it until then arrives afterwards, what its QUIC
+    /// stack would send meanwhile is not sent.
+    pub fn freeze(&self, host: IpAddr, until: Instant) {
+        self.state().frozen.insert(host, until);
+    }
+
+    /// What became of the datagrams so far.
+    pub fn tally(&self) -> Tally {
+        self.state().tally
     }
 
     /// Takes the socket at `address` away without a word to anybody, as `kill -9` does, so that another
@@ -220,24 +233,42 @@ impl Network {
             random.below(spread.saturating_add(1)),
             random.below(spread.saturating_add(1)),
         ];
-        if lost || state.cut_off.contains(&from) || state.cut_off.contains(&to) {
+        let now = Instant::now();
+        let frozen = |host: IpAddr, state: &State| {
+            let until = state.frozen.get(&host).copied();
+            until.filter(|until| *until > now)
+        };
+        if state.cut_off.contains(&from)
+            || state.cut_off.contains(&to)
+            || state.severed.contains(&(from.ip(), to.ip()))
+            || frozen(from.ip(), &state).is_some()
+        {
+            state.tally.severed += 1;
             return;
         }
+        if lost {
+            state.tally.lost += 1;
+            return;
+        }
+        let earliest = frozen(to.ip(), &state).unwrap_or(now);
         let Some(receiver) = state.sockets.get(&to).cloned() else {
             return;
         };
         let number = state.datagrams * 2;
-        drop(state);
         let copies = if doubled { 2 } else { 1 };
+        state.tally.doubled += u64::from(doubled);
+        let mut overtaking = 0;
         for (copy, delay) in delays.into_iter().take(copies).enumerate() {
-            receiver.put(Datagram {
-                arrives: Instant::now() + delay_min + Duration::from_micros(delay),
+            let overtakes = receiver.put(Datagram {
+                arrives: earliest.max(now + delay_min + Duration::from_micros(delay)),
                 number: number + copy as u64,
                 from,
                 to_ip: to.ip(),
                 content: content.to_vec(),
             });
+            overtaking += u64::from(overtakes);
         }
+        state.tally.overtaking += overtaking;
     }
 
     fn hashed(&self, hash: u64, from: SocketAddr, to: SocketAddr, length: usize) -> u64 {

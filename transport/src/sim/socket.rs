@@ -27,6 +27,8 @@ pub(super) struct Inbox {
 #[derive(Default)]
 struct InboxState {
     on_the_way: BinaryHeap<Reverse<Datagram>>,
+    /// When the last of those sent so far arrives.
+    latest: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
     waker: Option<Waker>,
 }
@@ -46,14 +48,18 @@ impl Inbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn put(&self, datagram: Datagram) {
+    /// Tells whether it arrives before one that was sent to here earlier.
+    pub(super) fn put(&self, datagram: Datagram) -> bool {
         let mut state = self.state();
+        let overtakes = datagram.arrives < state.latest.unwrap_or(datagram.arrives);
+        state.latest = state.latest.max(Some(datagram.arrives));
         if state.on_the_way.len() < ON_THE_WAY_MAX {
             state.on_the_way.push(Reverse(datagram));
         }
         if let Some(waker) = state.waker.take() {
             waker.wake();
         }
+        overtakes
     }
 }
 

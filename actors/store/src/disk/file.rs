@@ -13,8 +13,8 @@ use model::machines::store::{Change, Durable, Record};
 use model::messages::store::Key;
 use model::objects::bytes::Bytes;
 use redb::{
-    Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, TableDefinition,
-    WriteTransaction,
+    Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, StorageBackend,
+    TableDefinition, WriteTransaction,
 };
 
 use super::DiskError;
@@ -53,12 +53,20 @@ impl StoreFile {
             reason,
         })?;
         let path = directory.join("store.redb");
-        let database = Database::builder()
-            .set_cache_size(CACHE_BYTES)
-            // Without this redb trusts a file that was closed in order, and may panic if it was damaged since.
-            .set_check_integrity_on_open(true)
-            .create(&path)
-            .map_err(|error| refusal(&path, error))?;
+        let database = builder().create(&path);
+        Self::on(database, path)
+    }
+
+    /// The same on something else than a file of the operating system. `name` is how errors call it.
+    ///
+    /// # Errors
+    /// As [`open`](StoreFile::open).
+    pub(super) fn open_on(backend: impl StorageBackend, name: &Path) -> Result<Self, DiskError> {
+        Self::on(builder().create_with_backend(backend), name.to_owned())
+    }
+
+    fn on(database: Result<Database, DatabaseError>, path: PathBuf) -> Result<Self, DiskError> {
+        let database = database.map_err(|error| refusal(&path, error))?;
         let mut disk = StoreFile {
             path,
             database,
@@ -185,6 +193,15 @@ impl StoreFile {
             reason,
         }
     }
+}
+
+fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    builder
+        .set_cache_size(CACHE_BYTES)
+        // Without this redb trusts a file that was closed in order, and may panic if it was damaged since.
+        .set_check_integrity_on_open(true);
+    builder
 }
 
 /// Writes records of one sort, which go to the same tables.

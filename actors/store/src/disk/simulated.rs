@@ -1,0 +1,190 @@
+//! A disk in memory, on tokio's clock: the same file format over storage that forgets what was not synced.
+
+use std::cell::{Cell, RefCell};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use model::machines::store::{Durable, Record};
+use model::objects::bytes::Bytes;
+use tokio::time::sleep;
+use transport::sim::SeededRandom;
+
+use super::platter::Platter;
+use super::{Disk, DiskError, Pending, StoreFile};
+
+/// How its errors call the file.
+const NAME: &str = "simulated/store.redb";
+/// A commit makes fewer writes and syncs than this, mostly; a loss of power hits one of them.
+const OPERATIONS_OF_A_COMMIT: u64 = 24;
+
+/// How long a commit takes, each a time of its own in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Speed {
+    /// The shortest.
+    pub least: Duration,
+    /// The longest.
+    pub most: Duration,
+}
+
+impl Default for Speed {
+    /// A solid-state disk: between one and three milliseconds with its sync.
+    fn default() -> Self {
+        Speed {
+            least: Duration::from_millis(1),
+            most: Duration::from_millis(3),
+        }
+    }
+}
+
+/// What losses of power have done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// While nothing was being written.
+    pub idle: u64,
+    /// Before anything of a commit was written.
+    pub before_a_commit: u64,
+    /// In the middle of a commit's writes.
+    pub within_a_commit: u64,
+    /// After a commit was durable and before anyone was told.
+    pub after_a_commit: u64,
+    /// Writes that were not synced and vanished.
+    pub writes_lost: u64,
+    /// Writes that were not synced, of which some sectors were kept.
+    pub writes_torn: u64,
+}
+
+/// The drive of a machine. It outlives the processes that use it; clones are the same drive.
+#[derive(Clone)]
+pub struct Drive(Rc<Inner>);
+
+struct Inner {
+    platter: Platter,
+    random: SeededRandom,
+    speed: Cell<Speed>,
+    under_way: RefCell<Option<Commit>>,
+    losses: Cell<Losses>,
+}
+
+/// A commit between its order and its completion.
+struct Commit {
+    file: Rc<RefCell<Option<StoreFile>>>,
+    records: Rc<Vec<Record<Bytes>>>,
+    written: bool,
+}
+
+impl Drive {
+    /// An empty drive whose every choice follows from `seed`.
+    pub fn new(seed: u64) -> Self {
+        Drive(Rc::new(Inner {
+            platter: Platter::default(),
+            random: SeededRandom::new(seed),
+            speed: Cell::default(),
+            under_way: RefCell::default(),
+            losses: Cell::default(),
+        }))
+    }
+
+    /// The drive as a disk of a process that starts.
+    pub fn disk(&self) -> SimulatedDisk {
+        SimulatedDisk {
+            drive: self.clone(),
+            file: Rc::default(),
+        }
+    }
+
+    /// Changes how fast it is from the next commit on.
+    pub fn set_speed(&self, speed: Speed) {
+        self.0.speed.set(speed);
+    }
+
+    /// What losses of power have done so far.
+    pub fn losses(&self) -> Losses {
+        self.0.losses.get()
+    }
+
+    /// The process that uses it dies and the power fails with it: a commit that is under way happens not at all,
+    /// in part or as a whole, and unsynced writes are kept, lost or torn. The next [`Drive::disk`] finds what is
+    /// left.
+    pub fn lose_power(&self) {
+        let Inner {
+            platter, random, ..
+        } = &*self.0;
+        let mut losses = self.0.losses.get();
+        match self.0.under_way.take() {
+            None => losses.idle += 1,
+            Some(commit) if commit.written => losses.after_a_commit += 1,
+            Some(_) if random.once_in(3) => losses.before_a_commit += 1,
+            Some(commit) => {
+                losses.within_a_commit += 1;
+                platter.fail_after(random.below(OPERATIONS_OF_A_COMMIT));
+                if let Some(file) = commit.file.borrow_mut().as_mut() {
+                    // It fails where the power does; what it left behind is what this is about.
+                    let _ = file.commit(&commit.records);
+                }
+            }
+        }
+        let unsynced = platter.fail(random);
+        losses.writes_lost += unsynced.lost;
+        losses.writes_torn += unsynced.torn;
+        self.0.losses.set(losses);
+    }
+
+    fn takes(&self) -> Duration {
+        let Speed { least, most } = self.0.speed.get();
+        let micros =
+            |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX >> 1);
+        Duration::from_micros(self.0.random.between(micros(least), micros(most)))
+    }
+}
+
+/// A drive, as the process sees it that has it open.
+pub struct SimulatedDisk {
+    drive: Drive,
+    file: Rc<RefCell<Option<StoreFile>>>,
+}
+
+impl Disk for SimulatedDisk {
+    fn load(&mut self) -> Pending<Durable<Bytes>> {
+        let (drive, file) = (self.drive.clone(), self.file.clone());
+        Box::pin(async move {
+            sleep(drive.takes()).await;
+            let mut opened = StoreFile::open_on(drive.0.platter.open(), Path::new(NAME))?;
+            let loaded = opened.load()?;
+            *file.borrow_mut() = Some(opened);
+            Ok(loaded)
+        })
+    }
+
+    fn commit(&mut self, records: Vec<Record<Bytes>>) -> Pending<()> {
+        let (drive, file) = (self.drive.clone(), self.file.clone());
+        let records = Rc::new(records);
+        *drive.0.under_way.borrow_mut() = Some(Commit {
+            file: file.clone(),
+            records: records.clone(),
+            written: false,
+        });
+        let (writing, telling) = (drive.takes(), drive.takes() / 2);
+        Box::pin(async move {
+            sleep(writing).await;
+            let done = match file.borrow_mut().as_mut() {
+                Some(file) => file.commit(&records),
+                None => Err(DiskError::Ended(" before it was loaded")),
+            };
+            if let Some(commit) = drive.0.under_way.borrow_mut().as_mut() {
+                commit.written = true;
+            }
+            sleep(telling).await;
+            drive.0.under_way.take();
+            done
+        })
+    }
+
+    fn close(&mut self) -> Pending<()> {
+        let file = self.file.clone();
+        Box::pin(async move {
+            file.take();
+            Ok(())
+        })
+    }
+}
