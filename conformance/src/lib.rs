@@ -1,3 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod check;
+pub mod said;
+pub mod timeline;
 pub mod trace;

@@ -7,7 +7,9 @@ mod image;
 mod resource;
 mod run;
 mod shim;
+mod spec;
 mod table;
+mod trace;
 mod up;
 
 use std::future::Future;
@@ -48,6 +50,8 @@ pub enum Command {
     Apply(apply::Apply),
     Image(image::Image),
     Bench(bench::Bench),
+    Spec(spec::Spec),
+    Trace(trace::Trace),
     Run(run::Run),
     #[command(hide = true)]
     Shim(shim::Shim),
@@ -65,6 +69,8 @@ impl Command {
             Command::Apply(apply) => apply.execute(),
             Command::Image(image) => image.execute(),
             Command::Bench(bench) => bench.execute(),
+            Command::Spec(spec) => return spec.execute(),
+            Command::Trace(trace) => return trace.execute(),
             Command::Run(run) => run.execute(),
             Command::Shim(shim) => return Ok(shim.become_it()),
         }

@@ -1,0 +1,145 @@
+//! `plimsoll trace`: what a cluster recorded, held against the specifications.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use conformance::check::{Rejection, Report, check};
+use serde_json::json;
+
+use super::table::Columns;
+
+/// Hold the traces of a cluster against the specifications.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Trace {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  plimsoll trace check ~/.local/share/plimsoll/trace
+  plimsoll trace check store.store.1.trace --json";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Check traces: a verdict for each specification; exit code 1 if one of them is left
+    Check {
+        /// Trace files, and directories of them
+        #[arg(required = true, value_name = "DIR|FILE")]
+        paths: Vec<PathBuf>,
+        /// JSON instead of text
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Trace {
+    /// Carries the verb out. Fails with 1 if a trace leaves a specification.
+    ///
+    /// # Errors
+    /// If the traces cannot be read.
+    pub fn execute(self) -> anyhow::Result<ExitCode> {
+        let Verb::Check { paths, json } = self.verb;
+        let report = check(&paths)?;
+        if json {
+            println!("{}", serde_json::to_string_pretty(&object(&report))?);
+        } else {
+            print(&report);
+        }
+        Ok(if report.accepted() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+}
+
+fn print(report: &Report) {
+    let headings = ["SPECIFICATION", "SUBJECTS", "ACTIONS", "VERDICT"];
+    let mut rows = vec![headings.map(str::to_owned).to_vec()];
+    for verdict in &report.verdicts {
+        rows.push(vec![
+            verdict.specification.to_owned(),
+            verdict.subjects.to_string(),
+            verdict.actions.to_string(),
+            match verdict.rejections.len() {
+                0 => "accepted".to_owned(),
+                count => format!("{count} REJECTED"),
+            },
+        ]);
+    }
+    print!("{}", Columns::default().lines(&rows));
+    for rejection in report
+        .verdicts
+        .iter()
+        .flat_map(|verdict| &verdict.rejections)
+    {
+        show(rejection);
+    }
+    let rate = report.actions as f64 / report.seconds.max(0.001);
+    println!(
+        "{} files, {} records, {} actions in {:.2} s, {rate:.0} a second",
+        report.files, report.records, report.actions, report.seconds
+    );
+}
+
+fn show(rejection: &Rejection) {
+    println!("\n{} left its specification", rejection.subject);
+    for line in &rejection.before {
+        println!("    {line}");
+    }
+    if let Some(place) = &rejection.place {
+        println!("  > {place}: {}", rejection.action);
+    }
+    println!("  \"{}\" forbids it: {}", rejection.guard, rejection.detail);
+    if !rejection.state.is_empty() {
+        println!("  known then: {}", shortened(&rejection.state));
+    }
+}
+
+/// A state of thousands of keys helps nobody on a terminal; JSON has it whole.
+fn shortened(state: &str) -> String {
+    const SHOWN: usize = 2_000;
+    match state.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}… (--json has all of it)", &state[..end]),
+        None => state.to_owned(),
+    }
+}
+
+fn object(report: &Report) -> serde_json::Value {
+    let verdicts: Vec<_> = report
+        .verdicts
+        .iter()
+        .map(|verdict| {
+            let rejections: Vec<_> = verdict.rejections.iter().map(rejected).collect();
+            json!({
+                "specification": verdict.specification,
+                "subjects": verdict.subjects,
+                "actions": verdict.actions,
+                "rejections": rejections,
+            })
+        })
+        .collect();
+    json!({
+        "accepted": report.accepted(),
+        "files": report.files,
+        "records": report.records,
+        "actions": report.actions,
+        "seconds": report.seconds,
+        "verdicts": verdicts,
+    })
+}
+
+fn rejected(rejection: &Rejection) -> serde_json::Value {
+    json!({
+        "subject": rejection.subject,
+        "place": rejection.place.as_ref().map(ToString::to_string),
+        "action": rejection.action,
+        "guard": rejection.guard,
+        "detail": rejection.detail,
+        "before": rejection.before,
+        "state": rejection.state,
+    })
+}

@@ -1,0 +1,211 @@
+//! The traces of a directory as one sequence of moments, ordered by what each process could know.
+//!
+//! No wall clock orders anything. The store's revisions do: a record stands after every write that its process had
+//! heard of (its stamp), a committed write stands at its own revision, and what one process did stays in the order in
+//! which it did it. Two moments between which no message can have passed may stand in either order; acceptors ask
+//! only for what holds in both.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use model::actions::store::StoreAction;
+use model::actions::transaction::TransactionAction;
+use model::actions::watch_cache::WatchCacheAction;
+
+use crate::said::{Said, Unread, decode};
+use crate::trace::{ReadError, read};
+
+/// One action of one machine.
+#[derive(Clone, Debug)]
+pub struct Moment {
+    /// Where it was recorded.
+    pub place: Place,
+    /// The store revision that it stands after, or at.
+    pub revision: u64,
+    /// Wall-clock milliseconds since the Unix epoch, for people to read.
+    pub at_ms: u64,
+    /// What happened.
+    pub said: Said,
+}
+
+/// Names a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The process: `apiserver`, `node-1.kubelet`, ….
+    pub component: Rc<str>,
+    /// The machine in it.
+    pub machine: Rc<str>,
+    /// Which start of the process.
+    pub incarnation: u64,
+    /// Which record of that start, from 1.
+    pub sequence: u64,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Place {
+            component,
+            machine,
+            incarnation,
+            sequence,
+        } = self;
+        write!(f, "{component}.{machine}.{incarnation} record {sequence}")
+    }
+}
+
+/// Traces that were read.
+#[derive(Debug, Default)]
+pub struct Timeline {
+    /// Every action in order.
+    pub moments: Vec<Moment>,
+    /// How many files were read.
+    pub files: usize,
+    /// How many records.
+    pub records: u64,
+    /// Records that map to no action: each rejects.
+    pub unread: Vec<(Place, Unread)>,
+}
+
+/// Why there is no timeline.
+#[derive(Debug, thiserror::Error)]
+pub enum TimelineError {
+    /// A directory cannot be listed.
+    #[error("{path}: {source}")]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file cannot be read as a trace.
+    #[error(transparent)]
+    File(#[from] ReadError),
+    /// There is nothing to check.
+    #[error("{0}: no trace files there")]
+    Empty(PathBuf),
+}
+
+/// Reads trace files and every `.trace` file of directories.
+///
+/// # Errors
+/// If one of them cannot be read, or there are none.
+pub fn timeline(paths: &[PathBuf]) -> Result<Timeline, TimelineError> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            files.extend(traces_of(path)?);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    if files.is_empty() {
+        return Err(TimelineError::Empty(
+            paths.first().cloned().unwrap_or_default(),
+        ));
+    }
+    let mut traces = files
+        .iter()
+        .map(|file| read(file))
+        .collect::<Result<Vec<_>, _>>()?;
+    traces.sort_by(|one, other| {
+        let name = |trace: &crate::trace::Trace| {
+            (
+                rank(&trace.header.machine),
+                trace.header.component.clone(),
+                trace.header.machine.clone(),
+                trace.header.incarnation,
+            )
+        };
+        name(one).cmp(&name(other))
+    });
+    let mut timeline = Timeline {
+        files: traces.len(),
+        ..Timeline::default()
+    };
+    let mut clocks: BTreeMap<(Rc<str>, Rc<str>), u64> = BTreeMap::new();
+    for trace in traces {
+        let component: Rc<str> = trace.header.component.into();
+        let machine: Rc<str> = trace.header.machine.into();
+        // What came before a crash stays before what came after it, though the new process knew less.
+        let clock = clocks
+            .entry((component.clone(), machine.clone()))
+            .or_default();
+        for record in trace.records {
+            timeline.records += 1;
+            let place = Place {
+                component: component.clone(),
+                machine: machine.clone(),
+                incarnation: trace.header.incarnation,
+                sequence: record.sequence,
+            };
+            for bytes in &record.actions {
+                let said = match decode(&machine, bytes) {
+                    Ok(said) => said,
+                    Err(unread) => {
+                        timeline.unread.push((place.clone(), unread));
+                        continue;
+                    }
+                };
+                *clock = (*clock).max(record.revision).max(durable(&said));
+                timeline.moments.push(Moment {
+                    place: place.clone(),
+                    revision: written(&said).unwrap_or(*clock),
+                    at_ms: record.at_ms,
+                    said,
+                });
+            }
+        }
+    }
+    // Stable: what stands at one revision stays in the order of ranks, and of each process's own record.
+    timeline.moments.sort_by_key(|moment| moment.revision);
+    Ok(timeline)
+}
+
+fn traces_of(directory: &Path) -> Result<Vec<PathBuf>, TimelineError> {
+    let failed = |source| TimelineError::Directory {
+        path: directory.to_owned(),
+        source,
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "trace")
+        {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// At one revision the store comes first, then the API server, then those who heard of it from there.
+fn rank(machine: &str) -> u8 {
+    match machine {
+        "store" => 0,
+        "transaction" => 1,
+        "watch_cache" => 2,
+        "reflector" => 3,
+        _ => 4,
+    }
+}
+
+/// How far everyone may know after this action of the store: what it has written nobody knows before it is durable.
+fn durable(said: &Said) -> u64 {
+    match said {
+        Said::Store(StoreAction::Persisted { through }) => *through,
+        Said::Store(StoreAction::Started { revision, .. }) => *revision,
+        _ => 0,
+    }
+}
+
+/// The revision at which an action itself took place, for those that are writes.
+fn written(said: &Said) -> Option<u64> {
+    match said {
+        Said::Transaction(TransactionAction::Committed { revision, .. })
+        | Said::WatchCache(WatchCacheAction::Applied { revision, .. }) => Some(*revision),
+        _ => None,
+    }
+}
