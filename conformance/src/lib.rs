@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod check;
+pub mod explain;
 pub mod said;
 pub mod timeline;
 pub mod trace;

@@ -185,3 +185,38 @@ pub enum KubeletAction {
     /// No pod has a container or a sandbox on this node.
     NodeStopped,
 }
+
+impl KubeletAction {
+    /// Which pod it is about; `None` for what concerns the node.
+    pub fn pod(&self) -> Option<&PodName> {
+        match self {
+            KubeletAction::NodeRegistered { .. }
+            | KubeletAction::NodeReported { .. }
+            | KubeletAction::LeaseRenewed
+            | KubeletAction::RuntimeListed { .. }
+            | KubeletAction::NodeStopping
+            | KubeletAction::NodeStopped => None,
+            KubeletAction::ContainerAdopted { pod, .. }
+            | KubeletAction::PodAdmitted { pod, .. }
+            | KubeletAction::PodRejected { pod, .. }
+            | KubeletAction::DeletionSeen { pod, .. }
+            | KubeletAction::PodGone { pod }
+            | KubeletAction::SandboxCreating { pod, .. }
+            | KubeletAction::SandboxCreated { pod, .. }
+            | KubeletAction::SandboxDied { pod, .. }
+            | KubeletAction::ContainerStarting { pod, .. }
+            | KubeletAction::ContainerStarted { pod, .. }
+            | KubeletAction::ContainerFailed { pod, .. }
+            | KubeletAction::ContainerEnded { pod, .. }
+            | KubeletAction::StopAsked { pod, .. }
+            | KubeletAction::PodStopped { pod }
+            | KubeletAction::SandboxRemoved { pod }
+            | KubeletAction::StepFailed { pod, .. }
+            | KubeletAction::StatusReporting { pod, .. }
+            | KubeletAction::StatusReported { pod }
+            | KubeletAction::RemovalAsked { pod }
+            | KubeletAction::PodRemoved { pod }
+            | KubeletAction::PodForgotten { pod } => Some(pod),
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 mod apply;
 mod bench;
+mod explain;
 mod get;
 mod image;
 mod resource;
@@ -50,6 +51,7 @@ pub enum Command {
     Apply(apply::Apply),
     Image(image::Image),
     Bench(bench::Bench),
+    Explain(explain::Explain),
     Spec(spec::Spec),
     Trace(trace::Trace),
     Run(run::Run),
@@ -69,6 +71,7 @@ impl Command {
             Command::Apply(apply) => apply.execute(),
             Command::Image(image) => image.execute(),
             Command::Bench(bench) => bench.execute(),
+            Command::Explain(explain) => explain.execute(),
             Command::Spec(spec) => return spec.execute(),
             Command::Trace(trace) => return trace.execute(),
             Command::Run(run) => run.execute(),
