@@ -5,28 +5,26 @@ use std::net::{SocketAddr, TcpStream};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 
 use super::still_serves;
 use crate::cluster::{Cluster, PATIENCE};
 use crate::kube_rs::{block_on, client};
 
-/// How many objects are written while nobody reads, and how long each is: far more than the buffers of two sockets.
-const OBJECTS: usize = 200;
-const OBJECT_BYTES: usize = 256 << 10;
-/// What the API server's memory may grow by: its own window of recent changes, and bounded queues.
-const GROWTH_KIB_MAX: u64 = 192 << 10;
+/// How often an object is written while nobody reads, and how long it is: far more than the buffers of two sockets and
+/// the API server's window of recent changes together.
+const WRITES: usize = 200;
+const OBJECT_BYTES: usize = 512 << 10;
+/// What the API server's memory may grow by meanwhile: its window, what may be on its way to one watch, and bounded
+/// buffers. All that is written is 100 MiB.
+const GROWTH_KIB_MAX: u64 = 64 << 10;
 
 pub(super) fn is_closed(cluster: &Cluster, insecure: SocketAddr) {
     let revision = block_on(async {
         let maps: Api<ConfigMap> = Api::default_namespaced(client(cluster).await?);
-        Ok(maps
-            .list(&ListParams::default())
-            .await?
-            .metadata
-            .resource_version
-            .unwrap_or_default())
+        let map = maps.create(&PostParams::default(), &large(0)?).await?;
+        Ok(map.metadata.resource_version.unwrap_or_default())
     });
     let mut watch = TcpStream::connect(insecure).expect("the insecure address is served");
     watch.set_read_timeout(Some(PATIENCE)).expect("a socket");
@@ -36,10 +34,8 @@ pub(super) fn is_closed(cluster: &Cluster, insecure: SocketAddr) {
     let before = memory_kib(cluster);
     block_on(async {
         let maps: Api<ConfigMap> = Api::default_namespaced(client(cluster).await?);
-        let filling = "x".repeat(OBJECT_BYTES);
-        for n in 0..OBJECTS {
-            let map = json!({"metadata": {"name": format!("large-{n}"), "labels": {"is": "large"}}, "data": {"x": filling}});
-            maps.create(&PostParams::default(), &serde_json::from_value(map)?)
+        for n in 1..=WRITES {
+            maps.replace("large", &PostParams::default(), &large(n)?)
                 .await?;
         }
         Ok(())
@@ -47,52 +43,47 @@ pub(super) fn is_closed(cluster: &Cluster, insecure: SocketAddr) {
     let grown = memory_kib(cluster).saturating_sub(before);
     assert!(grown < GROWTH_KIB_MAX, "the API server grew by {grown} KiB");
 
-    let (names, ended) = read_all(watch);
-    let expected: Vec<String> = (0..names.len()).map(|n| format!("large-{n}")).collect();
-    assert_eq!(names, expected, "the events have a gap");
+    let (seen, reason) = read_all(watch);
+    let expected: Vec<String> = (1..=seen.len()).map(|n| n.to_string()).collect();
+    assert_eq!(seen, expected, "the events have a gap");
     assert!(
-        ended && names.len() < OBJECTS,
-        "it was sent all {} events and not closed",
-        names.len()
+        reason.contains("its place left the window") && seen.len() < WRITES,
+        "it was sent {} events and ended with {reason:?}",
+        seen.len()
     );
     block_on(async {
         let maps: Api<ConfigMap> = Api::default_namespaced(client(cluster).await?);
-        maps.delete_collection(
-            &DeleteParams::default(),
-            &ListParams::default().labels("is=large"),
-        )
-        .await?;
+        maps.delete("large", &DeleteParams::default()).await?;
         Ok(())
     });
     still_serves(cluster);
 }
 
-/// The names of the objects whose events arrived whole, in order, and whether the watch was ended.
-fn read_all(watch: TcpStream) -> (Vec<String>, bool) {
-    let mut names = Vec::new();
+/// The object as it is written for the `n`th time.
+fn large(n: usize) -> anyhow::Result<ConfigMap> {
+    let data = json!({"n": n.to_string(), "filling": "x".repeat(OBJECT_BYTES)});
+    Ok(serde_json::from_value(
+        json!({"metadata": {"name": "large"}, "data": data}),
+    )?)
+}
+
+/// Which writes were told, in order, and the reason with which the watch was closed; empty if there was none.
+fn read_all(watch: TcpStream) -> (Vec<String>, String) {
+    let mut seen = Vec::new();
     for line in BufReader::new(watch).split(b'\n') {
-        let line = match line {
-            Ok(line) => line,
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return (names, false),
-            // A connection that is reset is closed too.
-            Err(_) => return (names, true),
-        };
-        // Header lines and the lengths of chunks are no JSON; an event that was cut off is none either.
+        let line = line.expect("the watch goes on until its end");
+        // Header lines and the lengths of chunks are no JSON.
         let Ok(event) = serde_json::from_slice::<Value>(&line) else {
             continue;
         };
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         match event["type"].as_str() {
-            Some("ADDED") => names.push(
-                event["object"]["metadata"]["name"]
-                    .as_str()
-                    .unwrap_or_default()
-                    .to_owned(),
-            ),
-            Some("ERROR") => return (names, true),
+            Some("MODIFIED") => seen.push(text(&event["object"]["data"]["n"])),
+            Some("ERROR") => return (seen, text(&event["object"]["message"])),
             _ => {}
         }
     }
-    (names, true)
+    (seen, String::new())
 }
 
 fn memory_kib(cluster: &Cluster) -> u64 {

@@ -11,7 +11,7 @@ use model::rules::resource_version::ReadAt;
 
 use crate::scenario::{self, Player, Rig};
 
-/// What is cached here: a number. Its last digit is the group.
+/// What is cached here: a number. Its last digit is the group; one of 200 and above is large.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Thing(pub u8);
 
@@ -64,7 +64,7 @@ impl Cached for Thing {
     }
 
     fn size(&self) -> usize {
-        1
+        if self.0 < 200 { 1 } else { 100 }
     }
 }
 
@@ -73,6 +73,7 @@ pub fn small() -> Limits {
         window_changes: 4,
         window_bytes: 1000,
         untaken: 2,
+        untaken_bytes: 100,
         stall_ms: 1000,
         fresh_ms: 3000,
         waiting: 3,

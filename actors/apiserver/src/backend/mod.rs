@@ -220,6 +220,7 @@ impl<S: Served> Backend<S> {
             cache,
             guard,
             taken: 0,
+            taken_bytes: 0,
             cause: None,
         })
     }

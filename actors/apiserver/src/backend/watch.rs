@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use model::machines::watch_cache::{Delivery, Input, RequestId, WatchCache};
+use model::machines::watch_cache::{Cached, Delivery, Input, RequestId, WatchCache};
 use model::messages::api::Change;
 use model::objects::status::Status;
 use shell::Handle;
@@ -12,8 +12,10 @@ use transport::MessageId;
 use super::follow::Desk;
 use super::item::Item;
 
-/// Taken changes are told to the cache in lots of so many, well below what may be on its way to a watch.
+/// Taken changes are told to the cache in lots of so many, or of so many bytes: well below half of what
+/// [`Limits`](model::machines::watch_cache::Limits) lets be on its way to a watch.
 const LOT: u32 = 256;
+const LOT_BYTES: usize = 1 << 20;
 
 /// What the cache passes to a watch.
 pub(super) enum Passed {
@@ -49,6 +51,7 @@ pub struct Watch {
     pub(super) cache: Handle<WatchCache<Item>>,
     pub(super) guard: Guard,
     pub(super) taken: u32,
+    pub(super) taken_bytes: usize,
     pub(super) cause: Option<MessageId>,
 }
 
@@ -57,19 +60,21 @@ impl Watch {
     /// before counts as delivered: a caller asks again only after it has passed it on. Nothing is lost if the
     /// future is dropped.
     pub async fn next(&mut self) -> Option<WatchEvent> {
-        if self.taken >= LOT {
+        if self.taken >= LOT || self.taken_bytes >= LOT_BYTES {
             let input = Input::Taken {
                 watcher: self.id,
                 changes: self.taken,
             };
             // Cleared first: should the future be dropped here, the input is under way already.
             self.taken = 0;
+            self.taken_bytes = 0;
             self.cache.send(input).await.ok()?;
         }
         match self.passed.recv().await? {
             Passed::Changes(changes, cause) => {
                 let count = u32::try_from(changes.len()).unwrap_or(u32::MAX);
                 self.taken = self.taken.saturating_add(count);
+                self.taken_bytes += changes.iter().map(|one| one.value.size()).sum::<usize>();
                 self.cause = cause;
                 let changes = changes
                     .into_iter()

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use model::rules::authorization::{Identity, MASTERS};
+use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -51,7 +52,7 @@ pub async fn serve(
             biased;
             _ = shutdown.requested() => break,
             Some(_) = open.join_next() => continue,
-            accepted = accept(&listener, &room) => accepted,
+            accepted = accept(&listener, &room, limits.unread_time_max) => accepted,
         };
         match accepted {
             Ok((socket, peer, permit)) => {
@@ -79,9 +80,13 @@ pub async fn serve(
     }
 }
 
+/// The next connection, once there is room for it. The system breaks it when its peer leaves what was sent to it
+/// unread or unacknowledged for `unread_time_max`: a stream that is ended for that reason leaves no connection behind
+/// that waits for its last bytes to go.
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
+    unread_time_max: Duration,
 ) -> io::Result<(
     tokio::net::TcpStream,
     SocketAddr,
@@ -95,6 +100,8 @@ async fn accept(
         .map_err(io::Error::other)?;
     let (socket, peer) = listener.accept().await?;
     socket.set_nodelay(true)?;
+    let unread_ms = u32::try_from(unread_time_max.as_millis()).unwrap_or(u32::MAX);
+    setsockopt(&socket, sockopt::TcpUserTimeout, &unread_ms)?;
     Ok((socket, peer, permit))
 }
 

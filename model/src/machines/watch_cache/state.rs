@@ -5,6 +5,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::input::{Cached, Epoch, Key, Read, RequestId, Watch};
+use super::step::Limits;
 
 /// Everything a watch cache knows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -135,8 +136,45 @@ pub(super) struct Watcher<V: Cached> {
     pub(super) initial_bookmark: bool,
     /// Every change up to this revision has been handed out.
     pub(super) sent: u64,
-    /// Changes handed out that the client has not taken.
-    pub(super) untaken: u32,
+    pub(super) untaken: Untaken,
+}
+
+/// What was handed to a watch and its client has not taken, in the order in which it was handed out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Untaken {
+    /// The bytes of each change; a bookmark has none.
+    sizes: VecDeque<usize>,
+    bytes: usize,
+}
+
+impl Untaken {
+    pub(super) fn push(&mut self, bytes: usize) {
+        self.sizes.push_back(bytes);
+        self.bytes += bytes;
+    }
+
+    /// The client took the oldest `count`. Tells whether there were so many; if not, none is taken.
+    pub(super) fn take(&mut self, count: u32) -> bool {
+        let count = count as usize;
+        if count > self.sizes.len() {
+            return false;
+        }
+        self.bytes -= self.sizes.drain(..count).sum::<usize>();
+        true
+    }
+
+    /// How many changes and how many bytes may follow within these limits.
+    pub(super) fn room(&self, limits: &Limits) -> (usize, usize) {
+        (
+            (limits.untaken as usize).saturating_sub(self.sizes.len()),
+            limits.untaken_bytes.saturating_sub(self.bytes),
+        )
+    }
+
+    /// Whether at most half of what may be on its way is.
+    pub(super) fn is_half(&self, limits: &Limits) -> bool {
+        self.sizes.len() <= limits.untaken as usize / 2 && self.bytes <= limits.untaken_bytes / 2
+    }
 }
 
 /// Watchers by what they see, so that a change meets only those it may concern.

@@ -19,6 +19,9 @@ pub struct Limits {
     pub window_bytes: usize,
     /// Changes that may be on their way to one watch.
     pub untaken: u32,
+    /// Bytes of objects that may be on their way to one watch, as [`Cached::size`] counts them; the change that
+    /// reaches the limit still goes. They stay in memory though the window and the objects may have let them go.
+    pub untaken_bytes: usize,
     /// How long a watch may stay behind, in milliseconds.
     pub stall_ms: u64,
     /// How long a request waits for the cache to become fresh enough, in milliseconds.
@@ -37,6 +40,7 @@ impl Default for Limits {
             window_changes: 16_384,
             window_bytes: 24 << 20,
             untaken: 1024,
+            untaken_bytes: 4 << 20,
             stall_ms: 30_000,
             fresh_ms: 3_000,
             waiting: 16_384,

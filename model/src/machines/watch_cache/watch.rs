@@ -4,15 +4,17 @@
 //! a place in the window, and is handed more as it takes what it has. One whose place leaves the window, or
 //! that takes nothing for too long, is closed (guarantee 15); none ever loses a change in the middle.
 
+use std::collections::VecDeque;
+
 use crate::actions::watch_cache::WatchCacheAction as Action;
 use crate::messages::api::Change;
 use crate::objects::status::{Reason, Status};
 
 use super::follow::seen;
-use super::input::{Cached, RequestId, Start, Watch};
+use super::input::{Cached, Key, RequestId, Start, Watch};
 use super::output::{Delivery, Output, Refusal};
 use super::read;
-use super::state::{Request, Watcher, covers};
+use super::state::{Held, Request, Watcher, covers};
 use super::step::{Handled, Timer, Turn};
 
 /// 410 in Kubernetes' words: the window begins later than where the watch wants to begin.
@@ -58,7 +60,7 @@ pub(super) fn begin<V: Cached>(
         initial: Default::default(),
         initial_bookmark: false,
         sent: state.revision,
-        untaken: 0,
+        untaken: Default::default(),
     };
     match watch.start {
         Start::After(after) if after < state.window.floor => {
@@ -109,7 +111,8 @@ pub(super) fn deliver<V: Cached>(turn: &mut Turn<'_, V>, id: RequestId, changes:
     let Some(watcher) = turn.state.watchers.get_mut(&id) else {
         return;
     };
-    if watcher.untaken >= turn.limits.untaken {
+    let (changes, bytes) = watcher.untaken.room(turn.limits);
+    if changes == 0 || bytes == 0 {
         watcher.sent = watcher.sent.max(revision);
         turn.state.behind.insert(id);
         turn.out.timer(Timer::Stall(id), turn.limits.stall_ms);
@@ -120,8 +123,9 @@ fn hand<V: Cached>(turn: &mut Turn<'_, V>, id: RequestId, changes: Vec<Delivery<
     let Some(watcher) = turn.state.watchers.get_mut(&id) else {
         return;
     };
-    let count = u32::try_from(changes.len()).unwrap_or(u32::MAX);
-    watcher.untaken = watcher.untaken.saturating_add(count);
+    for change in &changes {
+        watcher.untaken.push(change.value.size());
+    }
     let words = changes
         .iter()
         .map(|one| (one.change, one.key.clone(), one.revision))
@@ -138,7 +142,7 @@ fn hand<V: Cached>(turn: &mut Turn<'_, V>, id: RequestId, changes: Vec<Delivery<
 
 fn bookmark<V: Cached>(turn: &mut Turn<'_, V>, id: RequestId, revision: u64, ends_initial: bool) {
     if let Some(watcher) = turn.state.watchers.get_mut(&id) {
-        watcher.untaken = watcher.untaken.saturating_add(1);
+        watcher.untaken.push(0);
     }
     turn.act(Action::Bookmarked {
         watcher: id,
@@ -158,23 +162,13 @@ fn catch_up<V: Cached>(turn: &mut Turn<'_, V>, id: RequestId) {
         let Some(watcher) = turn.state.watchers.get_mut(&id) else {
             return;
         };
-        let room = turn.limits.untaken.saturating_sub(watcher.untaken) as usize;
-        if room == 0 {
+        let room = watcher.untaken.room(turn.limits);
+        if room.0 == 0 || room.1 == 0 {
             turn.out.timer(Timer::Stall(id), turn.limits.stall_ms);
             return;
         }
         if !watcher.initial.is_empty() {
-            let part = room.min(watcher.initial.len());
-            let objects: Vec<Delivery<V>> = watcher
-                .initial
-                .drain(..part)
-                .map(|(key, held)| Delivery {
-                    change: Change::Added,
-                    key,
-                    revision: held.revision,
-                    value: held.value,
-                })
-                .collect();
+            let objects = next_initial(&mut watcher.initial, room);
             hand(turn, id, objects);
         } else if watcher.initial_bookmark {
             watcher.initial_bookmark = false;
@@ -188,21 +182,49 @@ fn catch_up<V: Cached>(turn: &mut Turn<'_, V>, id: RequestId) {
     }
 }
 
+/// Takes the next of the initial objects until the room for changes and bytes is used.
+fn next_initial<V: Cached>(
+    initial: &mut VecDeque<(Key, Held<V>)>,
+    (changes_max, bytes_max): (usize, usize),
+) -> Vec<Delivery<V>> {
+    let (mut objects, mut bytes) = (Vec::new(), 0);
+    while objects.len() < changes_max
+        && bytes < bytes_max
+        && let Some((key, held)) = initial.pop_front()
+    {
+        bytes += held.value.size();
+        objects.push(Delivery {
+            change: Change::Added,
+            key,
+            revision: held.revision,
+            value: held.value,
+        });
+    }
+    objects
+}
+
 /// Hands out whole revisions (guarantee 4) until the room is used; `false` when the window has no more.
-fn next_changes<V: Cached>(turn: &mut Turn<'_, V>, id: RequestId, room: usize) -> bool {
+fn next_changes<V: Cached>(
+    turn: &mut Turn<'_, V>,
+    id: RequestId,
+    (changes_max, bytes_max): (usize, usize),
+) -> bool {
     let state = &mut *turn.state;
     let Some(watcher) = state.watchers.get_mut(&id) else {
         return false;
     };
-    let (mut sent, mut changes, mut more) = (watcher.sent, Vec::new(), false);
+    let (mut sent, mut changes, mut bytes, mut more) = (watcher.sent, Vec::new(), 0, false);
     for kept in state.window.after(watcher.sent) {
-        if kept.revision != sent && changes.len() >= room {
+        if kept.revision != sent && (changes.len() >= changes_max || bytes >= bytes_max) {
             more = true;
             break;
         }
         sent = kept.revision;
-        if covers(&watcher.prefix, &kept.key) {
-            changes.extend(seen(kept, &watcher.filter));
+        if covers(&watcher.prefix, &kept.key)
+            && let Some(change) = seen(kept, &watcher.filter)
+        {
+            bytes += change.value.size();
+            changes.push(change);
         }
     }
     watcher.sent = if more { sent } else { sent.max(state.revision) };
@@ -217,14 +239,13 @@ pub(super) fn taken<V: Cached>(turn: &mut Turn<'_, V>, id: RequestId, changes: u
     let Some(watcher) = turn.state.watchers.get_mut(&id) else {
         return Handled::Nothing;
     };
-    if changes > watcher.untaken {
-        return Handled::Refused("no more is taken than was handed out");
-    }
     if changes == 0 {
         return Handled::Nothing;
     }
-    watcher.untaken -= changes;
-    let half = watcher.untaken <= turn.limits.untaken / 2;
+    if !watcher.untaken.take(changes) {
+        return Handled::Refused("no more is taken than was handed out");
+    }
+    let half = watcher.untaken.is_half(turn.limits);
     turn.act(Action::Taken {
         watcher: id,
         changes,
@@ -247,9 +268,9 @@ pub(super) fn stalled<V: Cached>(turn: &mut Turn<'_, V>, id: RequestId) -> Handl
     let status = Status::new(
         Reason::TooManyRequests,
         format!(
-            "the watch is closed: its client took nothing for {} ms while {} changes were on their way to it; \
-             watch again after the last resourceVersion that was received",
-            turn.limits.stall_ms, turn.limits.untaken
+            "the watch is closed: its client took nothing for {} ms while {} changes or {} bytes were on their \
+             way to it; watch again after the last resourceVersion that was received",
+            turn.limits.stall_ms, turn.limits.untaken, turn.limits.untaken_bytes
         ),
     );
     close(turn, id, status);

@@ -17,8 +17,9 @@ const KEYS: [&str; 5] = ["/r/a/1/x", "/r/a/1/xx", "/r/a/1/y", "/r/a/2/x", "/r/b/
 fn limits() -> Limits {
     Limits {
         window_changes: 6,
-        window_bytes: 100,
+        window_bytes: 400,
         untaken: 3,
+        untaken_bytes: 100,
         waiting: 100,
         ..Limits::default()
     }
@@ -76,7 +77,10 @@ fn begin() -> impl Strategy<Value = Begin> {
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let write = (0..KEYS.len(), prop::option::weighted(0.7, 0..20u8));
+    let write = (
+        0..KEYS.len(),
+        prop::option::weighted(0.7, prop_oneof![9 => 0..20u8, 1 => 200..210u8]),
+    );
     prop_oneof![
         6 => prop::collection::vec(write, 1..3).prop_map(Happening::Write),
         6 => (1..4usize).prop_map(Happening::Feed),
