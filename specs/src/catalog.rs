@@ -62,7 +62,7 @@ impl Listed {
 
 /// Every specification.
 pub fn all() -> Vec<Listed> {
-    vec![crate::store::listed()]
+    vec![crate::store::listed(), crate::watch::listed()]
 }
 
 /// A closed world, whatever its types.

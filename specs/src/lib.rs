@@ -8,4 +8,5 @@ pub mod liveness;
 pub mod node;
 pub mod specification;
 pub mod store;
+pub mod watch;
 pub mod world;

@@ -3,3 +3,4 @@
 mod catalog;
 mod liveness;
 mod store;
+mod watch;

@@ -1,0 +1,422 @@
+//! What an API server's cache may do, with its reads and watches, in the words that it reports.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use model::actions::watch_cache::{AppliedChange, WatchCacheAction};
+use model::messages::api::Change;
+
+use super::history::Key;
+use crate::specification::{Refused, Specification, guard};
+
+/// The specification of one API server's cache, from its start to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Cache;
+
+/// What a cache has told of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct State {
+    /// Whether the objects have been read at all.
+    pub filled: bool,
+    /// Every change up to this revision has been taken in.
+    pub revision: u64,
+    /// Changes after this revision are still kept.
+    pub floor: u64,
+    /// The changes that are kept.
+    pub applied: VecDeque<AppliedChange>,
+    /// The open watches.
+    pub watches: BTreeMap<u64, Watch>,
+    /// What waits until the cache is fresh enough.
+    pub waiting: BTreeMap<u64, Need>,
+    /// The question to the store that is under way.
+    pub query: Option<u64>,
+}
+
+/// An open watch.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Watch {
+    /// The keys it sees begin with this.
+    pub prefix: Key,
+    /// Whether it sees all of them.
+    pub everything: bool,
+    /// It began strictly after this revision.
+    pub after: u64,
+    /// Present objects that are still to be handed to it.
+    pub initial: u64,
+    /// Every change up to this revision has been handed to it.
+    pub sent: u64,
+    /// What was handed to it and has not been taken: changes and bookmarks.
+    pub untaken: u64,
+    /// Whether a change that it was not handed has left the window.
+    pub lost: bool,
+}
+
+/// What a request waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// This revision.
+    Revision(u64),
+    /// A question to the store, not asked yet.
+    Question,
+    /// The answer to the question that is under way.
+    Answer,
+}
+
+impl Specification for Cache {
+    type State = State;
+    type Action = WatchCacheAction;
+
+    fn begin(&self) -> State {
+        State::default()
+    }
+
+    fn apply(&self, state: &mut State, action: &WatchCacheAction) -> Result<(), Refused> {
+        check(state, action)?;
+        take(state, action);
+        Ok(())
+    }
+}
+
+/// Whether a cache may do something.
+///
+/// # Errors
+/// The guard that forbids it.
+pub fn check(state: &State, action: &WatchCacheAction) -> Result<(), Refused> {
+    use WatchCacheAction as Action;
+    match action {
+        Action::Filled { revision, .. } => state.may_fill(*revision),
+        Action::Applied { revision, changes } => state.may_apply(*revision, changes),
+        Action::FeedLost => Ok(()),
+        Action::Trimmed { floor } => guard(
+            state.floor < *floor && *floor <= state.revision,
+            "the window moves forward",
+            || format!("to {floor} from {} at {}", state.floor, state.revision),
+        ),
+        Action::Served {
+            request, revision, ..
+        } => state.may_serve(*request, *revision),
+        Action::Waits { request, revision } => {
+            guard(
+                !state.waiting.contains_key(request) && !state.watches.contains_key(request),
+                "a request has a name of its own",
+                || format!("{request}"),
+            )?;
+            guard(
+                revision.is_none_or(|revision| !state.filled || revision > state.revision),
+                "only what is not fresh enough waits",
+                || format!("for {revision:?} at {}", state.revision),
+            )
+        }
+        Action::Declined { .. } => Ok(()),
+        // One that was lost is asked again under the next number.
+        Action::Queried { query } => guard(
+            state.query.is_none_or(|asked| asked < *query),
+            "questions are numbered upward",
+            || format!("{query} after {:?}", state.query),
+        ),
+        Action::Answered { query, .. } => guard(
+            state.query == Some(*query),
+            "an answer belongs to the question that is under way",
+            || format!("{query}, asked {:?}", state.query),
+        ),
+        Action::Opened {
+            watcher,
+            after,
+            initial,
+            ..
+        } => state.may_open(*watcher, *after, *initial),
+        Action::Delivered { watcher, changes } => state.open(*watcher)?.may_see(state, changes),
+        Action::Bookmarked {
+            watcher, revision, ..
+        } => state.open(*watcher)?.may_mark(state, *revision),
+        Action::Taken { watcher, changes } => {
+            let untaken = state.open(*watcher)?.untaken;
+            guard(
+                u64::from(*changes) <= untaken,
+                "no more is taken than was handed out",
+                || format!("{changes} of {untaken}"),
+            )
+        }
+        Action::Closed { watcher, .. } => guard(
+            state.watches.contains_key(watcher) || state.waiting.contains_key(watcher),
+            "only what is open is closed",
+            || format!("{watcher}"),
+        ),
+    }
+}
+
+/// Lets a cache do something that [`check`] allows.
+pub fn take(state: &mut State, action: &WatchCacheAction) {
+    use WatchCacheAction as Action;
+    match action {
+        Action::Filled { revision, .. } => {
+            if !state.filled || state.revision != *revision {
+                state.applied.clear();
+                state.floor = *revision;
+            }
+            state.filled = true;
+            state.revision = *revision;
+        }
+        Action::Applied { revision, changes } => {
+            state.applied.extend(changes.iter().cloned());
+            state.revision = *revision;
+        }
+        Action::FeedLost => {}
+        Action::Trimmed { floor } => {
+            for watch in state.watches.values_mut() {
+                let mut pending = watch.pending(&state.applied);
+                let lost = pending.any(|change| change.revision <= *floor);
+                drop(pending);
+                watch.lost |= lost;
+            }
+            state.applied.retain(|change| change.revision > *floor);
+            state.floor = *floor;
+        }
+        Action::Served { request, .. } | Action::Declined { request, .. } => {
+            state.waiting.remove(request);
+        }
+        Action::Waits { request, revision } => {
+            let need = revision.map_or(Need::Question, Need::Revision);
+            state.waiting.insert(*request, need);
+        }
+        Action::Queried { query } => {
+            state.query = Some(*query);
+            for need in state.waiting.values_mut() {
+                if *need == Need::Question {
+                    *need = Need::Answer;
+                }
+            }
+        }
+        Action::Answered { revision, .. } => {
+            state.query = None;
+            for need in state.waiting.values_mut() {
+                if *need == Need::Answer {
+                    *need = Need::Revision(*revision);
+                }
+            }
+        }
+        Action::Opened {
+            watcher,
+            prefix,
+            everything,
+            after,
+            initial,
+        } => {
+            state.waiting.remove(watcher);
+            let watch = Watch {
+                prefix: prefix.clone(),
+                everything: *everything,
+                after: *after,
+                initial: *initial,
+                sent: *after,
+                untaken: 0,
+                lost: false,
+            };
+            state.watches.insert(*watcher, watch);
+        }
+        Action::Delivered { watcher, changes } => {
+            if let Some(watch) = state.watches.get_mut(watcher) {
+                watch.untaken += changes.len() as u64;
+                if watch.initial > 0 {
+                    watch.initial -= (changes.len() as u64).min(watch.initial);
+                } else if let Some((_, _, last)) = changes.last() {
+                    watch.sent = *last;
+                }
+            }
+        }
+        Action::Bookmarked {
+            watcher, revision, ..
+        } => {
+            if let Some(watch) = state.watches.get_mut(watcher) {
+                watch.untaken += 1;
+                watch.sent = watch.sent.max(*revision);
+            }
+        }
+        Action::Taken { watcher, changes } => {
+            if let Some(watch) = state.watches.get_mut(watcher) {
+                watch.untaken = watch.untaken.saturating_sub(u64::from(*changes));
+            }
+        }
+        Action::Closed { watcher, .. } => {
+            state.watches.remove(watcher);
+            state.waiting.remove(watcher);
+        }
+    }
+}
+
+impl State {
+    fn open(&self, watcher: u64) -> Result<&Watch, Refused> {
+        self.watches.get(&watcher).ok_or_else(|| {
+            Refused::by(
+                "only an open watch is handed anything",
+                format!("{watcher}"),
+            )
+        })
+    }
+
+    fn may_fill(&self, revision: u64) -> Result<(), Refused> {
+        guard(
+            !self.filled || revision >= self.revision,
+            "a cache never goes back in time",
+            || format!("filled as of {revision} at {}", self.revision),
+        )?;
+        guard(
+            !self.filled || revision == self.revision || self.watches.is_empty(),
+            "a watch whose changes are not known is closed",
+            || {
+                format!(
+                    "filled as of {revision} at {} with {:?} open",
+                    self.revision,
+                    self.watches.keys()
+                )
+            },
+        )
+    }
+
+    fn may_apply(&self, revision: u64, changes: &[AppliedChange]) -> Result<(), Refused> {
+        guard(
+            self.filled && revision > self.revision,
+            "changes are taken in once",
+            || format!("up to {revision} at {}", self.revision),
+        )?;
+        let mut last = self.revision + 1;
+        for change in changes {
+            guard(
+                (last..=revision).contains(&change.revision),
+                "changes are taken in by revision",
+                || format!("{change:?} after {last} in a part up to {revision}"),
+            )?;
+            last = change.revision;
+        }
+        Ok(())
+    }
+
+    fn may_serve(&self, request: u64, revision: u64) -> Result<(), Refused> {
+        guard(
+            self.filled && (self.floor..=self.revision).contains(&revision),
+            "a read is as of a revision that is kept",
+            || format!("{revision} in {}..={}", self.floor, self.revision),
+        )?;
+        self.fresh(request, revision)
+    }
+
+    fn fresh(&self, request: u64, revision: u64) -> Result<(), Refused> {
+        let need = self.waiting.get(&request);
+        let met = match need {
+            None => true,
+            Some(Need::Revision(needed)) => *needed <= revision,
+            Some(Need::Question | Need::Answer) => false,
+        };
+        guard(met, "what waits is served when it is fresh enough", || {
+            format!("{request} as of {revision}, waits for {need:?}")
+        })
+    }
+
+    fn may_open(&self, watcher: u64, after: u64, initial: u64) -> Result<(), Refused> {
+        guard(
+            !self.watches.contains_key(&watcher),
+            "a request has a name of its own",
+            || format!("{watcher}"),
+        )?;
+        guard(
+            self.filled && after >= self.floor,
+            "a watch begins inside the window",
+            || format!("after {after}, the window begins at {}", self.floor),
+        )?;
+        guard(
+            initial == 0 || after == self.revision,
+            "initial objects are the present ones",
+            || format!("{initial} as of {after} at {}", self.revision),
+        )?;
+        self.fresh(watcher, after)
+    }
+}
+
+impl Watch {
+    /// The changes that it has not been handed, whether its selector selects them or not.
+    pub fn pending<'a>(
+        &'a self,
+        applied: &'a VecDeque<AppliedChange>,
+    ) -> impl Iterator<Item = &'a AppliedChange> + 'a {
+        applied.iter().filter(|change| {
+            self.everything && change.revision > self.sent && change.key.starts_with(&*self.prefix)
+        })
+    }
+
+    fn may_see(&self, state: &State, changes: &[(Change, Key, u64)]) -> Result<(), Refused> {
+        guard(
+            !self.lost,
+            "a watch whose place left the window is closed",
+            || {
+                format!(
+                    "the window begins at {}, it was at {}",
+                    state.floor, self.sent
+                )
+            },
+        )?;
+        if self.initial > 0 {
+            let fit = changes.len() as u64 <= self.initial
+                && changes.iter().all(|(change, _, revision)| {
+                    *change == Change::Added && *revision <= self.after
+                });
+            return guard(fit, "initial events are the present objects", || {
+                format!("{changes:?} of {} after {}", self.initial, self.after)
+            });
+        }
+        let mut at = (self.sent + 1, None);
+        for (change, key, revision) in changes {
+            guard(
+                *revision >= at.0 && at != (*revision, Some(key)),
+                "changes are handed out in order, once",
+                || format!("{change:?} {key} at {revision} after {at:?}"),
+            )?;
+            at = (*revision, Some(key));
+            let applied = state
+                .applied
+                .iter()
+                .find(|applied| applied.revision == *revision && applied.key == *key);
+            let agrees = applied.is_some_and(|applied| {
+                key.starts_with(&*self.prefix)
+                    && (applied.change == *change
+                        || applied.change == Change::Modified && !self.everything)
+            });
+            guard(agrees, "what is handed out was taken in", || {
+                format!("{change:?} {key} at {revision}, taken in {applied:?}")
+            })?;
+        }
+        let handed = |change: &AppliedChange| {
+            changes
+                .iter()
+                .any(|(_, key, revision)| *key == change.key && *revision == change.revision)
+        };
+        let missed = self
+            .pending(&state.applied)
+            .find(|change| change.revision < at.0 + u64::from(at.1.is_some()) && !handed(change));
+        guard(missed.is_none(), "no change is left out", || {
+            format!("{missed:?} before {changes:?}")
+        })
+    }
+
+    fn may_mark(&self, state: &State, revision: u64) -> Result<(), Refused> {
+        guard(
+            !self.lost,
+            "a watch whose place left the window is closed",
+            || {
+                format!(
+                    "the window begins at {}, it was at {}",
+                    state.floor, self.sent
+                )
+            },
+        )?;
+        guard(
+            self.initial == 0 && (self.sent..=state.revision).contains(&revision),
+            "a bookmark is between what was handed out and what was taken in",
+            || format!("{revision} in {}..={}", self.sent, state.revision),
+        )?;
+        let missed = self
+            .pending(&state.applied)
+            .find(|change| change.revision <= revision);
+        guard(missed.is_none(), "no change is left out", || {
+            format!("{missed:?} before a bookmark at {revision}")
+        })
+    }
+}

@@ -1,0 +1,91 @@
+#![doc = include_str!("README.md")]
+
+pub mod cache;
+pub mod history;
+pub mod ledger;
+pub mod properties;
+pub mod reflector;
+pub mod specification;
+pub mod watcher;
+pub mod world;
+
+use crate::catalog::{Listed, Size};
+use crate::checked::Checked;
+
+use history::Filter;
+use specification::Watch;
+use world::{WatchWorld, Writes};
+
+const A: usize = 0;
+const B: usize = 1;
+const MARKED: Option<bool> = Some(true);
+const PLAIN: Option<bool> = Some(false);
+const GONE: Option<bool> = None;
+
+/// An object enters; it leaves the selector, or goes.
+const SHORT: &[&[Writes]] = &[&[&[(A, MARKED)]], &[&[(A, PLAIN)]]];
+
+/// The same with a second object; one transaction changes both.
+const LONG: &[&[Writes]] = &[
+    &[&[(A, MARKED)]],
+    &[&[(A, PLAIN), (B, MARKED)], &[(A, GONE)]],
+    &[&[(A, MARKED)]],
+];
+
+/// The world of a size.
+pub fn world(size: &str) -> WatchWorld {
+    let watch = |servers, filters: &[Filter]| Watch {
+        servers,
+        filters: filters.to_vec(),
+        weakened: None,
+    };
+    match size {
+        "tiny" => WatchWorld {
+            watch: watch(1, &[Filter::Marked]),
+            script: SHORT,
+            extras: 1,
+            window: 0,
+            room: 1,
+            streams: true,
+        },
+        "large" => WatchWorld {
+            watch: watch(2, &[Filter::Marked, Filter::Everything]),
+            script: LONG,
+            extras: 2,
+            window: 1,
+            room: 2,
+            streams: true,
+        },
+        _ => WatchWorld {
+            watch: watch(2, &[Filter::Marked]),
+            script: LONG,
+            extras: 1,
+            window: 1,
+            room: 2,
+            streams: true,
+        },
+    }
+}
+
+/// The specification as the catalog lists it.
+pub fn listed() -> Listed {
+    const SIZES: &[Size] = &[
+        Size {
+            name: "tiny",
+            holds: "1 server, 1 client, 2 revisions, 1 fault",
+            states: 0,
+        },
+        Size {
+            name: "ci",
+            holds: "2 servers, 1 client, 3 revisions, 2 faults",
+            states: 0,
+        },
+    ];
+    Listed {
+        name: "watch",
+        about: "lists and watches of clients, over API servers that lag, trim, break and restart",
+        readme: include_str!("README.md"),
+        sizes: SIZES,
+        world: |size| Box::new(Checked::new(world(size.name))),
+    }
+}
