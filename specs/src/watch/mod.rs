@@ -74,11 +74,13 @@ pub fn listed() -> Listed {
             name: "tiny",
             holds: "1 server, 1 client, 2 revisions, 1 fault",
             states: 0,
+            unseen: &[],
         },
         Size {
             name: "ci",
             holds: "2 servers, 1 client, 3 revisions, 2 faults",
             states: 0,
+            unseen: &[],
         },
     ];
     Listed {
