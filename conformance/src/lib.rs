@@ -3,5 +3,6 @@
 pub mod check;
 pub mod explain;
 pub mod said;
+pub mod suite;
 pub mod timeline;
 pub mod trace;

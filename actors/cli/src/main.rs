@@ -5,6 +5,7 @@ mod client;
 mod cluster;
 mod commands;
 mod components;
+mod suite;
 
 use std::process::ExitCode;
 

@@ -8,7 +8,10 @@ use anyhow::{Context, anyhow};
 const THREADS_MAX: usize = 4;
 
 /// Runs one future on an event loop of its own.
-pub(super) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+///
+/// # Errors
+/// Those of the future, or that there can be no event loop.
+pub fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

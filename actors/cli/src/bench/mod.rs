@@ -16,6 +16,8 @@ mod watching;
 
 use anyhow::Context;
 
+pub use fleet::block_on;
+pub use namespace::Made;
 pub use report::Report;
 pub use startup::Started;
 
@@ -44,7 +46,8 @@ pub fn run(server: &Server, scale: &Scale) -> anyhow::Result<Report> {
     report.memory_idle = memory::of(&scale.processes);
     for (clients, pods) in [(1, scale.pods / 10), (16, scale.pods / 2), (64, scale.pods)] {
         eprintln!("creating {pods} pods, {clients} at a time");
-        let namespace = namespace::Made::new(server).context("a namespace for the benchmark")?;
+        let namespace = namespace::Made::new(server, "plimsoll-bench-")
+            .context("a namespace for the benchmark")?;
         report
             .creations
             .push(creation::measure(server, namespace.name(), clients, pods)?);
@@ -55,7 +58,8 @@ pub fn run(server: &Server, scale: &Scale) -> anyhow::Result<Report> {
         namespace.remove()?;
     }
     eprintln!("delivering events to {} watchers", scale.watchers);
-    let namespace = namespace::Made::new(server).context("a namespace for the benchmark")?;
+    let namespace =
+        namespace::Made::new(server, "plimsoll-bench-").context("a namespace for the benchmark")?;
     report.watch = Some(watching::measure(server, namespace.name(), scale.watchers)?);
     report.memory_after = memory::of(&scale.processes);
     namespace.remove()?;

@@ -1,4 +1,4 @@
-//! A namespace of the benchmark's own.
+//! A namespace of a measurement's own.
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
@@ -12,17 +12,20 @@ use crate::client::{Connection, Request, Server};
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(180);
 
 /// A namespace that exists until it is removed.
-pub(super) struct Made<'a> {
+pub struct Made<'a> {
     server: &'a Server,
     name: String,
 }
 
 impl<'a> Made<'a> {
     /// Makes one, and waits for its service account: without it real Kubernetes refuses pods.
-    pub(super) fn new(server: &'a Server) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// If the server refuses it, or does not give it a service account.
+    pub fn new(server: &'a Server, prefix: &str) -> anyhow::Result<Self> {
         let name = fleet::block_on(async {
             let mut connection = server.connect().await?;
-            let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": "plimsoll-bench-"}});
+            let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": prefix}});
             let request = Request::post("/api/v1/namespaces", Bytes::from(body.to_string()));
             let made = connection.send(request).await?.json().await?;
             let name = made["metadata"]["name"]
@@ -36,12 +39,16 @@ impl<'a> Made<'a> {
         Ok(Made { server, name })
     }
 
-    pub(super) fn name(&self) -> &str {
+    /// Its name.
+    pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Deletes it with everything in it and waits until it is gone.
-    pub(super) fn remove(self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// If the server refuses, or it is not gone in time.
+    pub fn remove(self) -> anyhow::Result<()> {
         fleet::block_on(async {
             let mut connection = self.server.connect().await?;
             let pods = format!("/api/v1/namespaces/{}/pods?gracePeriodSeconds=0", self.name);

@@ -6,4 +6,4 @@ mod reply;
 
 pub use connection::{Connection, Request};
 pub use kubeconfig::{Server, find_kubeconfig};
-pub use reply::Reply;
+pub use reply::{Lines, Reply};

@@ -2,6 +2,7 @@
 
 mod apply;
 mod bench;
+mod conformance;
 mod explain;
 mod get;
 mod image;
@@ -53,6 +54,7 @@ pub enum Command {
     Bench(bench::Bench),
     Explain(explain::Explain),
     Spec(spec::Spec),
+    Conformance(conformance::Conformance),
     Trace(trace::Trace),
     Run(run::Run),
     #[command(hide = true)]
@@ -73,6 +75,7 @@ impl Command {
             Command::Bench(bench) => bench.execute(),
             Command::Explain(explain) => explain.execute(),
             Command::Spec(spec) => return spec.execute(),
+            Command::Conformance(suite) => return suite.execute(),
             Command::Trace(trace) => return trace.execute(),
             Command::Run(run) => run.execute(),
             Command::Shim(shim) => return Ok(shim.become_it()),

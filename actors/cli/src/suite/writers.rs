@@ -1,0 +1,99 @@
+//! Writers: each creates, changes and deletes objects of its own, so that it knows what there is.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use conformance::suite::observed::{Answer, Content, Write, WriteKind};
+use http::Method;
+
+use super::objects;
+use super::random::Random;
+use super::session::Shared;
+use crate::client::{Connection, Request};
+
+/// How many objects a writer has.
+const OBJECTS: u64 = 4;
+
+/// Writes until the session is over, as fast as the server answers.
+pub(super) async fn write(shared: Rc<Shared>, client: u32) -> anyhow::Result<()> {
+    let mut random = Random::of(shared.plan.seed, client);
+    let mut connection = shared.server.connect().await?;
+    let mut there: BTreeMap<String, Content> = BTreeMap::new();
+    while !shared.writing_is_over() {
+        let name = format!("w{client}-{}", random.below(OBJECTS));
+        let content = Content {
+            value: shared.value(),
+            selected: random.below(2) == 0,
+        };
+        let (kind, content) = match there.get(&name) {
+            None => (WriteKind::Create, content),
+            Some(last) if random.below(3) == 0 => (WriteKind::Delete, *last),
+            Some(_) => (WriteKind::Update, content),
+        };
+        let began_us = shared.clock.now_us();
+        let answer = send(&shared, &mut connection, kind, &name, content).await;
+        let (answer, broken) = match answer {
+            Ok(answer) => (answer, false),
+            Err(_) => (Answer::Unknown, true),
+        };
+        shared.observed.borrow_mut().writes.push(Write {
+            began_us,
+            ended_us: shared.clock.now_us(),
+            name: name.clone(),
+            kind,
+            content: Some(content),
+            answer,
+        });
+        match (kind, answer) {
+            (WriteKind::Delete, Answer::Done(_) | Answer::Refused(404)) => {
+                there.remove(&name);
+            }
+            (_, Answer::Done(_)) => {
+                there.insert(name, content);
+            }
+            // What is there now is found out by the next writes: a create that finds it, an update that does not.
+            (WriteKind::Create, Answer::Refused(409)) => {
+                there.insert(name, content);
+            }
+            (WriteKind::Update, Answer::Refused(404)) => {
+                there.remove(&name);
+            }
+            (_, Answer::Refused(_) | Answer::Unknown) => {}
+        }
+        if broken {
+            connection = shared.reconnect().await?;
+        }
+    }
+    Ok(())
+}
+
+async fn send(
+    shared: &Shared,
+    connection: &mut Connection,
+    kind: WriteKind,
+    name: &str,
+    content: Content,
+) -> anyhow::Result<Answer> {
+    let collection = objects::path(&shared.namespace);
+    let object = format!("{collection}/{name}");
+    let json = |path, method| Request {
+        body: Some(("application/json", objects::body(name, content))),
+        ..Request::new(method, path)
+    };
+    let request = match kind {
+        WriteKind::Create => json(&collection, Method::POST),
+        WriteKind::Update => json(&object, Method::PUT),
+        WriteKind::Delete => Request::new(Method::DELETE, &object),
+    };
+    let reply = connection.send(request).await?;
+    let status = reply.status();
+    let body = reply.bytes().await?;
+    if !status.is_success() {
+        return Ok(Answer::Refused(status.as_u16()));
+    }
+    if kind == WriteKind::Delete {
+        return Ok(Answer::Done(None));
+    }
+    let written = serde_json::from_slice(&body)?;
+    Ok(Answer::Done(Some(objects::revision(&written)?)))
+}

@@ -1,0 +1,402 @@
+//! One function a guarantee: what of a session could have shown it broken, and what did.
+
+use std::collections::BTreeSet;
+
+use super::observed::{Content, End, Event, EventKind, List, Observed, Read, Start};
+use super::streams::Stream;
+use super::truth::{Due, Truth};
+use super::{Breach, Guarantee, Verdict};
+
+/// Judges a session: a verdict for each guarantee, by number.
+pub fn judge(observed: &Observed) -> Vec<Verdict> {
+    let session = Session {
+        observed,
+        truth: Truth::of(observed),
+        streams: observed.watches.iter().map(Stream::of).collect(),
+    };
+    Guarantee::ALL
+        .iter()
+        .map(|guarantee| session.verdict(*guarantee))
+        .collect()
+}
+
+struct Session<'a> {
+    observed: &'a Observed,
+    truth: Truth,
+    streams: Vec<Stream<'a>>,
+}
+
+/// Gathers a verdict.
+#[derive(Default)]
+struct Findings {
+    instances: u64,
+    breaches: Vec<Breach>,
+}
+
+impl Findings {
+    /// One more observation that could have shown the guarantee broken.
+    fn look(&mut self, kept: bool, breach: impl FnOnce() -> Breach) {
+        self.instances += 1;
+        if !kept {
+            self.breaches.push(breach());
+        }
+    }
+}
+
+impl Session<'_> {
+    fn verdict(&self, guarantee: Guarantee) -> Verdict {
+        let mut found = Findings::default();
+        match guarantee {
+            Guarantee::Ordered => self.ordered(&mut found),
+            Guarantee::Unique => self.unique(&mut found),
+            Guarantee::Reliable => self.complete(&mut found, |_, _| true),
+            Guarantee::Atomic => self.atomic(&mut found),
+            Guarantee::Resumable => self.complete(&mut found, |stream, due| {
+                matches!(stream.watch.start, Start::Resumed(_)) && first(stream, due)
+            }),
+            Guarantee::Bookmarkable => self.bookmarks(&mut found),
+            Guarantee::Filter => self.filter(&mut found),
+            Guarantee::IsCreate => self.kinds(&mut found, |due| !due.crossed),
+            Guarantee::PreviousState => self.previous(&mut found),
+            Guarantee::ListThenWatch => {
+                self.complete(&mut found, |stream, due| {
+                    !matches!(stream.watch.start, Start::Resumed(_)) && first(stream, due)
+                });
+                self.snapshots(&mut found);
+            }
+            Guarantee::Gone => self.gone(&mut found),
+            Guarantee::InitialEvents => self.initial_events(&mut found),
+            Guarantee::StartsAfter => self.starts_after(&mut found),
+            Guarantee::Monotonic => self.monotonic(&mut found),
+            Guarantee::NeverThinned => self.complete(&mut found, |stream, _| stream.watch.slow),
+            Guarantee::ConsistentList => self.consistent_lists(&mut found),
+            Guarantee::Selector => {
+                self.complete(&mut found, |_, due| due.crossed);
+                self.kinds(&mut found, |due| due.crossed);
+            }
+        }
+        Verdict {
+            guarantee,
+            instances: found.instances,
+            breaches: found.breaches,
+        }
+    }
+
+    /// Name of a stream for people.
+    fn who(&self, stream: &Stream<'_>) -> String {
+        let client = stream.watch.client;
+        let before = self
+            .observed
+            .watches
+            .iter()
+            .filter(|watch| watch.client == client)
+            .take_while(|watch| !std::ptr::eq(*watch, stream.watch))
+            .count();
+        format!("watch {} of client {client}", before + 1)
+    }
+
+    fn breach(&self, stream: &Stream<'_>, revision: u64, what: String) -> Breach {
+        Breach {
+            who: self.who(stream),
+            revision,
+            what,
+        }
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&Stream<'_>, &Event, &Event)> {
+        self.streams.iter().flat_map(|stream| {
+            let later = stream.changes().skip(1);
+            stream
+                .changes()
+                .zip(later)
+                .map(move |(one, next)| (stream, one, next))
+        })
+    }
+
+    fn ordered(&self, found: &mut Findings) {
+        for (stream, one, next) in self.pairs() {
+            found.look(one.revision <= next.revision, || {
+                let what = format!(
+                    "{} at {} came after {}",
+                    next.name, next.revision, one.revision
+                );
+                self.breach(stream, next.revision, what)
+            });
+        }
+    }
+
+    fn unique(&self, found: &mut Findings) {
+        for stream in &self.streams {
+            let mut seen = BTreeSet::new();
+            for event in stream.changes() {
+                found.look(seen.insert((event.revision, &event.name)), || {
+                    self.breach(stream, event.revision, format!("{} came twice", event.name))
+                });
+            }
+        }
+        for (revision, what) in &self.truth.contradictions {
+            found.look(false, || Breach {
+                who: "the session".to_owned(),
+                revision: *revision,
+                what: format!("one revision, two writes: {what}"),
+            });
+        }
+    }
+
+    fn atomic(&self, found: &mut Findings) {
+        for (stream, one, next) in self.pairs() {
+            let split = one.revision == next.revision && one.name != next.name;
+            found.look(!split, || {
+                let what = format!("{} and {} share it", one.name, next.name);
+                self.breach(stream, next.revision, what)
+            });
+        }
+    }
+
+    /// Every event that was due, of those that concern a guarantee, came.
+    fn complete(&self, found: &mut Findings, concerns: impl Fn(&Stream<'_>, &Due) -> bool) {
+        for stream in &self.streams {
+            let due = stream.due(&self.truth);
+            let concerned = due.iter().filter(|due| concerns(stream, due)).count();
+            found.instances += concerned as u64;
+            for due in stream.missing(&self.truth) {
+                if concerns(stream, &due) {
+                    let what = format!("{:?} of {} never came", due.kind, due.name);
+                    found.breaches.push(self.breach(stream, due.revision, what));
+                }
+            }
+        }
+    }
+
+    fn bookmarks(&self, found: &mut Findings) {
+        for stream in &self.streams {
+            let mut bookmark = None;
+            for event in stream.rest {
+                if event.kind == EventKind::Bookmark {
+                    let after = bookmark.or(stream.after).unwrap_or(0);
+                    bookmark = Some(event.revision).max(bookmark);
+                    let due = self.truth.due(after, event.revision, stream.watch.selected);
+                    let missing = due.iter().find(|due| stream.event(due).is_none());
+                    found.look(missing.is_none(), || {
+                        let what = format!("a bookmark at {}, and {missing:?}", event.revision);
+                        self.breach(stream, event.revision, what)
+                    });
+                } else if let Some(bookmark) = bookmark {
+                    found.look(event.revision > bookmark, || {
+                        let what = format!("{} came after a bookmark at {bookmark}", event.name);
+                        self.breach(stream, event.revision, what)
+                    });
+                }
+            }
+        }
+    }
+
+    fn filter(&self, found: &mut Findings) {
+        for stream in self.streams.iter().filter(|stream| stream.watch.selected) {
+            for event in stream.initial.iter().chain(stream.changes()) {
+                let matches = event.content.is_none_or(|content| content.selected);
+                found.look(matches, || {
+                    let what = format!("{:?} of {} does not match", event.kind, event.name);
+                    self.breach(stream, event.revision, what)
+                });
+            }
+        }
+    }
+
+    /// Events that were due came as what they are.
+    fn kinds(&self, found: &mut Findings, concerns: impl Fn(&Due) -> bool) {
+        for stream in &self.streams {
+            for due in stream.due(&self.truth).iter().filter(|due| concerns(due)) {
+                let Some(event) = stream.event(due) else {
+                    continue;
+                };
+                found.look(event.kind == due.kind, || {
+                    let what = format!("{:?} of {} came as {:?}", due.kind, due.name, event.kind);
+                    self.breach(stream, due.revision, what)
+                });
+            }
+        }
+    }
+
+    fn previous(&self, found: &mut Findings) {
+        for stream in &self.streams {
+            let deletions = stream.due(&self.truth);
+            for due in deletions
+                .iter()
+                .filter(|due| due.kind == EventKind::Deleted)
+            {
+                let Some(event) = stream.event(due) else {
+                    continue;
+                };
+                found.look(event.content == due.content, || {
+                    let what = format!(
+                        "{} was {:?}, told {:?}",
+                        due.name, due.content, event.content
+                    );
+                    self.breach(stream, due.revision, what)
+                });
+            }
+        }
+    }
+
+    /// A list is the state at its revision.
+    fn snapshots(&self, found: &mut Findings) {
+        for list in &self.observed.lists {
+            let due = self.truth.state(list.revision, list.selected);
+            let mut told = list.items.clone();
+            told.retain(|name, _| self.truth.is_sure_of(name));
+            found.look(due == told, || Breach {
+                who: who(list),
+                revision: list.revision,
+                what: difference(&due, &told),
+            });
+        }
+    }
+
+    /// The window only moves forward: what was gone once stays gone. And the list that follows is newer.
+    fn gone(&self, found: &mut Findings) {
+        let start = |stream: &Stream<'_>| match stream.watch.start {
+            Start::AfterList(revision) | Start::Resumed(revision) => Some(revision),
+            Start::InitialEvents => None,
+        };
+        for stream in self
+            .streams
+            .iter()
+            .filter(|stream| stream.watch.end == End::Gone)
+        {
+            let Some(revision) = start(stream) else {
+                continue;
+            };
+            let refused_at_once = stream.watch.events.is_empty();
+            let served = self.streams.iter().find(|other| {
+                let older = start(other).is_some_and(|other| other <= revision);
+                let later = other.watch.began_us > stream.watch.began_us;
+                older && later && !other.watch.events.is_empty()
+            });
+            found.look(!refused_at_once || served.is_none(), || {
+                let what = "410, and a later watch from no later revision was served";
+                self.breach(stream, revision, what.to_owned())
+            });
+            let next = self.observed.lists.iter().find(|list| {
+                list.client == stream.watch.client && list.began_us > stream.watch.began_us
+            });
+            if let Some(list) = next {
+                found.look(list.revision >= revision, || Breach {
+                    who: who(list),
+                    revision: list.revision,
+                    what: format!("older than {revision}, which was gone"),
+                });
+            }
+        }
+    }
+
+    fn initial_events(&self, found: &mut Findings) {
+        for stream in &self.streams {
+            let Some(end) = stream.initial_end else {
+                continue;
+            };
+            let acknowledged = self.truth.acknowledged_before(stream.watch.began_us);
+            found.look(end.revision >= acknowledged, || {
+                let what = format!("ended at {}, {acknowledged} was acknowledged", end.revision);
+                self.breach(stream, end.revision, what)
+            });
+            let due = self.truth.state(end.revision, stream.watch.selected);
+            let told = stream
+                .initial
+                .iter()
+                .filter(|event| self.truth.is_sure_of(&event.name))
+                .filter_map(|event| Some((event.name.clone(), (event.revision, event.content?))))
+                .collect();
+            found.look(due == told, || {
+                self.breach(stream, end.revision, difference(&due, &told))
+            });
+        }
+    }
+
+    fn starts_after(&self, found: &mut Findings) {
+        for stream in &self.streams {
+            let Some(after) = stream.after else { continue };
+            for event in stream.changes() {
+                found.look(event.revision > after, || {
+                    let what = format!("{} came, the watch was from {after}", event.name);
+                    self.breach(stream, event.revision, what)
+                });
+            }
+        }
+    }
+
+    fn monotonic(&self, found: &mut Findings) {
+        for list in &self.observed.lists {
+            let least = match list.read {
+                Read::Consistent => self.seen_by(list.client, list.began_us),
+                Read::NotOlderThan(revision) => revision,
+                Read::Any => continue,
+            };
+            if least == 0 {
+                continue;
+            }
+            found.look(list.revision >= least, || Breach {
+                who: who(list),
+                revision: list.revision,
+                what: format!("older than {least}, which this client had seen or asked for"),
+            });
+        }
+    }
+
+    /// The newest revision that a client had seen before a time.
+    fn seen_by(&self, client: u32, before_us: u64) -> u64 {
+        let lists = self
+            .observed
+            .lists
+            .iter()
+            .filter(|list| list.client == client && list.ended_us < before_us)
+            .map(|list| list.revision);
+        let events = self
+            .observed
+            .watches
+            .iter()
+            .filter(|watch| watch.client == client)
+            .flat_map(|watch| &watch.events)
+            .filter(|event| event.at_us < before_us)
+            .map(|event| event.revision);
+        lists.chain(events).max().unwrap_or(0)
+    }
+
+    fn consistent_lists(&self, found: &mut Findings) {
+        let lists = self.observed.lists.iter();
+        for list in lists.filter(|list| list.read == Read::Consistent) {
+            let acknowledged = self.truth.acknowledged_before(list.began_us);
+            if acknowledged == 0 {
+                continue;
+            }
+            found.look(list.revision >= acknowledged, || Breach {
+                who: who(list),
+                revision: list.revision,
+                what: format!("{acknowledged} was acknowledged before it began"),
+            });
+        }
+    }
+}
+
+/// Whether something was due before anything else came: the seam between a list or an earlier watch and this one.
+fn first(stream: &Stream<'_>, due: &Due) -> bool {
+    let first = stream.changes().map(|event| event.revision).min();
+    first.is_none_or(|first| due.revision <= first)
+}
+
+fn who(list: &List) -> String {
+    format!("a list of client {} ({:?})", list.client, list.read)
+}
+
+/// The first object in which two states differ.
+fn difference(
+    due: &std::collections::BTreeMap<String, (u64, Content)>,
+    told: &std::collections::BTreeMap<String, (u64, Content)>,
+) -> String {
+    let names: BTreeSet<&String> = due.keys().chain(told.keys()).collect();
+    names
+        .into_iter()
+        .find(|name| due.get(*name) != told.get(*name))
+        .map(|name| format!("{name} was {:?}, told {:?}", due.get(name), told.get(name)))
+        .unwrap_or_default()
+}
