@@ -235,6 +235,9 @@ impl CachePlayer {
                 watcher: number(id)?,
                 changes: number(count)? as u32,
             },
+            ["ending", id] => Input::Ending {
+                watcher: number(id)?,
+            },
             ["dropped", id] => Input::Dropped {
                 request: number(id)?,
             },

@@ -99,6 +99,12 @@ impl Watch {
         }
     }
 
+    /// Says that this watch will soon be ended: whoever asked for bookmarks gets one more.
+    pub async fn ending(&self) {
+        // A cache that has stopped tells through `next`.
+        let _ = self.cache.send(Input::Ending { watcher: self.id }).await;
+    }
+
     /// The message that brought what was yielded last, to be named as the cause of passing it on.
     pub fn cause(&self) -> Option<MessageId> {
         self.cause

@@ -21,6 +21,9 @@ use crate::table::{self, Include};
 /// Bytes of events that go out at once.
 const CHUNK_BYTES: usize = 64 << 10;
 
+/// How long before its end a watch is told how far it is (as `cacheWatcher.nextBookmarkTime` of Kubernetes).
+const LAST_BOOKMARK: Duration = Duration::from_secs(2);
+
 /// How a watch is shown, and for how long.
 pub(super) struct Show {
     pub(super) row: &'static Row,
@@ -78,14 +81,22 @@ struct Gone;
 
 impl Writer {
     async fn run(&mut self, mut watch: Watch) {
-        let end = Instant::now() + self.show.lasting;
+        let now = Instant::now();
+        let end = now + self.show.lasting;
+        let mut bookmark = end.checked_sub(LAST_BOOKMARK).filter(|at| *at > now);
         let ending = self.show.ending.clone();
         loop {
+            let (marked, wanted) = (bookmark.unwrap_or(end), bookmark.is_some());
             let event = tokio::select! {
                 biased;
                 () = self.sender.closed() => return,
                 _ = ending.requested() => return,
                 () = tokio::time::sleep_until(end) => return,
+                () = tokio::time::sleep_until(marked), if wanted => {
+                    bookmark = None;
+                    watch.ending().await;
+                    continue;
+                }
                 event = watch.next() => event,
             };
             let Some(event) = event else { return };

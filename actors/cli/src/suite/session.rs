@@ -157,6 +157,7 @@ fn lookers(shared: &Rc<Shared>) -> Vec<Client> {
         initial_events: false,
         restless: false,
         slow: false,
+        brief: false,
     };
     let selected = Habit {
         selected: true,
@@ -178,6 +179,14 @@ fn lookers(shared: &Rc<Shared>) -> Vec<Client> {
         initial(steady),
         restless(initial(steady)),
         restless(initial(selected)),
+        Habit {
+            brief: true,
+            ..steady
+        },
+        Habit {
+            brief: true,
+            ..selected
+        },
         Habit {
             slow: true,
             ..steady

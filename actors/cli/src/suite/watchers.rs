@@ -25,6 +25,8 @@ pub(super) struct Habit {
     pub(super) restless: bool,
     /// Stops reading for a while, again and again.
     pub(super) slow: bool,
+    /// Asks for watches of a few seconds, before whose end a bookmark is due.
+    pub(super) brief: bool,
 }
 
 /// Watches until the session is over and everything written has been seen.
@@ -82,6 +84,7 @@ pub(super) async fn ask_for_the_past(
         initial_events: false,
         restless: false,
         slow: false,
+        brief: false,
     };
     let mut connection = shared.server.connect().await?;
     let mut session = Session::new(shared, client, habit, Start::Resumed(revision));
@@ -143,8 +146,9 @@ impl<'a> Session<'a> {
                 "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan".to_owned()
             }
         };
+        let seconds = if self.habit.brief { 4 } else { 600 };
         format!(
-            "{}?watch=1&allowWatchBookmarks=true&timeoutSeconds=600{start}{}",
+            "{}?watch=1&allowWatchBookmarks=true&timeoutSeconds={seconds}{start}{}",
             objects::path(&self.shared.namespace),
             objects::selector(self.habit.selected)
         )

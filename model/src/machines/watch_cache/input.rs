@@ -107,6 +107,11 @@ pub enum Input<V: Cached> {
         /// How many changes.
         changes: u32,
     },
+    /// A watch's time will soon be over: it is told how far it is, so that its client resumes from there.
+    Ending {
+        /// The watch.
+        watcher: RequestId,
+    },
     /// Nobody waits for this read or listens to this watch any more.
     Dropped {
         /// The read or watch.

@@ -143,6 +143,7 @@ impl<V: Cached> Machine for WatchCache<V> {
             Input::Read { request, at, read } => read::read(&mut turn, request, at, read),
             Input::Watch { request, watch } => watch::open(&mut turn, request, watch),
             Input::Taken { watcher, changes } => watch::taken(&mut turn, watcher, changes),
+            Input::Ending { watcher } => watch::ending(&mut turn, watcher),
             Input::Dropped { request } => watch::dropped(&mut turn, request),
             Input::Fired(Timer::Rest) => feed::rested(&mut turn),
             Input::Fired(Timer::Fresh(request)) => read::overdue(&mut turn, request),

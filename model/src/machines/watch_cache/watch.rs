@@ -14,6 +14,7 @@ use super::follow::seen;
 use super::input::{Cached, Key, RequestId, Start, Watch};
 use super::output::{Delivery, Output, Refusal};
 use super::read;
+use super::state::State;
 use super::state::{Held, Request, Watcher, covers};
 use super::step::{Handled, Timer, Turn};
 
@@ -304,17 +305,33 @@ pub(super) fn bookmarks<V: Cached>(turn: &mut Turn<'_, V>) -> Handled {
     let state = &*turn.state;
     let current: Vec<RequestId> = state
         .watchers
-        .iter()
-        .filter(|(id, watcher)| {
-            watcher.bookmarks && watcher.sent <= state.revision && !state.behind.contains(id)
-        })
-        .map(|(id, _)| *id)
+        .keys()
+        .copied()
+        .filter(|id| may_be_marked(state, *id))
         .collect();
     let revision = state.revision;
     for id in current {
         bookmark(turn, id, revision, false);
     }
     Handled::Moved
+}
+
+/// A bookmark shortly before a watch's time is over, as Kubernetes sends one: a client that resumes from it skips what
+/// did not concern it.
+pub(super) fn ending<V: Cached>(turn: &mut Turn<'_, V>, id: RequestId) -> Handled {
+    if !may_be_marked(turn.state, id) {
+        return Handled::Nothing;
+    }
+    let revision = turn.state.revision;
+    bookmark(turn, id, revision, false);
+    Handled::Moved
+}
+
+/// Whether a watch asked for bookmarks and was handed everything that there is.
+fn may_be_marked<V: Cached>(state: &State<V>, id: RequestId) -> bool {
+    state.watchers.get(&id).is_some_and(|watcher| {
+        watcher.bookmarks && watcher.sent <= state.revision && !state.behind.contains(&id)
+    })
 }
 
 /// Nobody listens any more.
