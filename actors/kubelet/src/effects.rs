@@ -50,19 +50,44 @@ pub(crate) struct Told {
 /// Operations that may be abandoned, by pod and operation.
 type Running = Rc<RefCell<BTreeMap<(String, Operation), AbortHandle>>>;
 
+/// What is lent to the machine's effects until the kubelet ends: the actor itself may outlive it.
+pub(crate) struct Lent<R> {
+    node: RefCell<Option<Rc<Node<R>>>>,
+    running: Running,
+}
+
+impl<R> Lent<R> {
+    pub(crate) fn new(node: Rc<Node<R>>) -> Rc<Self> {
+        Rc::new(Lent {
+            node: RefCell::new(Some(node)),
+            running: Running::default(),
+        })
+    }
+
+    /// Takes it back: nothing more is carried out, what is under way is broken off, and the runtime is let go.
+    pub(crate) fn take_back(&self) {
+        self.node.borrow_mut().take();
+        for task in std::mem::take(&mut *self.running.borrow_mut()).into_values() {
+            task.abort();
+        }
+    }
+}
+
 /// Carries out outputs in tasks of their own.
 pub(crate) struct KubeletEffects<R> {
-    pub(crate) node: Rc<Node<R>>,
+    pub(crate) lent: Rc<Lent<R>>,
     pub(crate) writer: Rc<NodeWriter>,
     pub(crate) hardware: Box<dyn Hardware>,
     pub(crate) recorder: EventRecorder,
     pub(crate) told: watch::Sender<Told>,
-    pub(crate) running: Running,
 }
 
 impl<R: Runtime + 'static> Effects<Kubelet> for KubeletEffects<R> {
     fn perform(&mut self, output: Output, handle: &Handle<Kubelet>) {
-        let (node, writer) = (self.node.clone(), self.writer.clone());
+        let Some(node) = self.lent.node.borrow().clone() else {
+            return;
+        };
+        let writer = self.writer.clone();
         let client = node.client.caused_by(handle.cause());
         match output {
             Output::ListRuntime => {
@@ -71,9 +96,9 @@ impl<R: Runtime + 'static> Effects<Kubelet> for KubeletEffects<R> {
             Output::FollowPods { not_before } => {
                 self.told.send_modify(|told| told.follow = Some(not_before));
             }
-            Output::Run { pod, operation } => self.run(pod, operation, handle),
+            Output::Run { pod, operation } => self.run(node, pod, operation, handle),
             Output::Abandon { pod, operation } => {
-                if let Some(task) = self.running.borrow_mut().remove(&(pod.uid, operation)) {
+                if let Some(task) = self.lent.running.borrow_mut().remove(&(pod.uid, operation)) {
                     task.abort();
                 }
             }
@@ -120,8 +145,8 @@ impl<R: Runtime + 'static> Effects<Kubelet> for KubeletEffects<R> {
 }
 
 impl<R: Runtime + 'static> KubeletEffects<R> {
-    fn run(&self, pod: PodName, operation: Operation, handle: &Handle<Kubelet>) {
-        let (node, running, handle) = (self.node.clone(), self.running.clone(), handle.clone());
+    fn run(&self, node: Rc<Node<R>>, pod: PodName, operation: Operation, handle: &Handle<Kubelet>) {
+        let (running, handle) = (self.lent.running.clone(), handle.clone());
         let key = (pod.uid.clone(), operation.clone());
         let task = tokio::task::spawn_local({
             let key = key.clone();
@@ -137,7 +162,10 @@ impl<R: Runtime + 'static> KubeletEffects<R> {
                 let _ = handle.send(done).await;
             }
         });
-        self.running.borrow_mut().insert(key, task.abort_handle());
+        self.lent
+            .running
+            .borrow_mut()
+            .insert(key, task.abort_handle());
     }
 
     fn record(&self, event: &Event) {

@@ -1,6 +1,5 @@
 //! The kubelet from its start to its end.
 
-use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,7 +17,7 @@ use tokio::task::JoinSet;
 use transport::{Backoff, Endpoint, Identity, Limits, Link};
 
 use crate::config::Config;
-use crate::effects::{KubeletEffects, Node, Told};
+use crate::effects::{KubeletEffects, Lent, Node, Told};
 use crate::hardware::{Hardware, ThisMachine};
 use crate::node::{self, NodeWriter};
 use crate::pods::{Directories, Pods};
@@ -148,6 +147,7 @@ async fn run_over<R: Runtime + 'static>(
         allocatable,
         config,
     });
+    let lent = Lent::new(node.clone());
     let config = &node.config;
     let (told, mut hears) = watch::channel(Told::default());
     // Subscribed before the machine asks for the first list, so that nothing falls between.
@@ -165,10 +165,9 @@ async fn run_over<R: Runtime + 'static>(
                 "kubelet",
                 &config.node_name,
             ),
-            running: Rc::new(RefCell::default()),
             told,
             hardware: Box::new(hardware),
-            node: node.clone(),
+            lent: lent.clone(),
         },
         trace: trace(config, "kubelet")?,
         environment,
@@ -211,6 +210,9 @@ async fn run_over<R: Runtime + 'static>(
         }
     }
     tasks.shutdown().await;
+    lent.take_back();
+    // Tasks that were broken off are dropped, and with them the runtime, when their executor comes round to them.
+    tokio::task::yield_now().await;
     Ok(why)
 }
 

@@ -222,6 +222,8 @@ impl Api {
                     .filter(|object| object.revision > options.after),
             );
         }
+        // The oldest is taken first, from the end.
+        missed.sort_by_key(|object: &Object| std::cmp::Reverse(object.revision));
         let mut missed: Vec<_> = missed
             .into_iter()
             .map(|object| (Change::Added, object))

@@ -32,7 +32,7 @@ async fn output(mut stream: transport::Stream) -> (String, FromNode) {
 }
 
 #[test]
-#[ignore = "starts a second kubelet in one process while the first still holds its runtime; tests/crash.rs does it for real"]
+#[cfg_attr(not(root), ignore = "needs root")]
 fn a_pod_runs_is_read_entered_adopted_and_deleted() {
     run(async {
         let api = Api::start();
@@ -155,7 +155,7 @@ fn environment_volumes_and_logs() {
 }
 
 #[test]
-#[ignore = "starts a second kubelet in one process while the first still holds its runtime; tests/crash.rs does it for real"]
+#[cfg_attr(not(root), ignore = "needs root")]
 fn crashes_restart_and_a_whole_stop_leaves_nothing() {
     run(async {
         let api = Api::start();
