@@ -10,6 +10,7 @@ use model::trace::Header;
 use serde_json::Value;
 use shell::{Environment, Shutdown, TraceWriter};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use transport::{Backoff, Endpoint, Identity, Link};
 
 use crate::api::Api;
@@ -68,7 +69,7 @@ pub async fn run_on(
     );
     let trace = |machine: &str| trace(config.trace.as_deref(), machine, config.incarnation);
     let backend = Start {
-        link,
+        link: link.clone(),
         strategy: Kinds,
         limits: Default::default(),
         environment: environment.clone(),
@@ -76,38 +77,50 @@ pub async fn run_on(
         write_trace: trace("transaction")?,
     }
     .start();
+    let _guards = backend.end_with();
     let api = Api {
-        backend,
+        backend: backend.clone(),
         kubelets: Kubelets::default(),
         metrics: Rc::new(Metrics::default()),
         environment,
     };
+    let mut listeners = JoinSet::new();
     let front = Front::new(api.clone(), config.limits, shutdown.clone());
     // Health is answered from the start, so that who waits for readiness is told why it waits.
-    let serve = |(listener, entrance)| serve(listener, entrance, &front, &shutdown);
-    let listeners: Vec<_> = entrances.into_iter().map(serve).collect();
-    let filled = tokio::select! {
-        biased;
-        _ = shutdown.requested() => false,
-        filled = fill(&api) => {
-            filled?;
-            true
-        }
-    };
-    if filled {
-        ready();
-        tokio::select! {
-            biased;
-            _ = shutdown.requested() => {}
-            () = components::serve(endpoint.clone(), api) => anyhow::bail!("the API server's QUIC endpoint was closed"),
-        }
+    for (listener, entrance) in entrances {
+        let (front, shutdown) = (front.clone(), shutdown.clone());
+        listeners.spawn_local(listen::serve(listener, entrance, front, shutdown));
     }
-    for listener in listeners {
+    let ended = serve(api, &endpoint, &shutdown, ready).await;
+    if ended.is_ok() {
         // A listener ends by itself after the shutdown; one that panicked has nothing left to end.
-        let _ = listener.await;
+        while listeners.join_next().await.is_some() {}
     }
+    listeners.shutdown().await;
     endpoint.close("the API server ends").await;
-    Ok(())
+    backend.stop().await;
+    link.close("the API server ends");
+    ended
+}
+
+/// Serves the components until the end is asked for.
+async fn serve(
+    api: Api,
+    endpoint: &Endpoint,
+    shutdown: &Shutdown,
+    ready: impl FnOnce(),
+) -> anyhow::Result<()> {
+    tokio::select! {
+        biased;
+        _ = shutdown.requested() => return Ok(()),
+        filled = fill(&api) => filled?,
+    }
+    ready();
+    tokio::select! {
+        biased;
+        _ = shutdown.requested() => Ok(()),
+        () = components::serve(endpoint.clone(), api) => Err(anyhow::anyhow!("the API server's QUIC endpoint was closed")),
+    }
 }
 
 /// Waits for the cache, then makes what every cluster has.
@@ -125,20 +138,6 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .with_context(|| format!("the API server cannot listen on {address}"))
-}
-
-fn serve(
-    listener: TcpListener,
-    entrance: Entrance,
-    front: &Front,
-    shutdown: &Shutdown,
-) -> tokio::task::JoinHandle<()> {
-    tokio::task::spawn_local(listen::serve(
-        listener,
-        entrance,
-        front.clone(),
-        shutdown.clone(),
-    ))
 }
 
 fn trace(

@@ -55,15 +55,15 @@ where
     fn perform(&mut self, output: Output, handle: &Handle<Controller<R>>) {
         match output {
             Output::Ask(key, index, ask) => {
-                let (effects, handle) = (self.clone(), handle.clone());
-                tokio::task::spawn_local(async move {
-                    let client = effects.client.caused_by(handle.cause());
+                let (effects, machine) = (self.clone(), handle.clone());
+                handle.spawn(async move {
+                    let client = effects.client.caused_by(machine.cause());
                     let answer = match effects.requests.acquire().await {
                         Ok(_permit) => answer(&client, ask).await,
                         Err(_) => Answer::Lost,
                     };
                     // A machine that has stopped needs no answer.
-                    let _ = handle.send(Input::Answered(key, index, answer)).await;
+                    let _ = machine.send(Input::Answered(key, index, answer)).await;
                 });
             }
             Output::Record(event) => self.record(event),

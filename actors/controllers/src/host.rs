@@ -6,7 +6,7 @@ use model::machines::controller::{Controller, Input, Reconcile};
 use model::machines::reflector::Delivery;
 use model::objects::bytes::Bytes;
 use model::objects::key::GroupResource;
-use shell::{Component, Environment, Handle, Start, Stopped, TraceWriter};
+use shell::{Component, EndGuard, Environment, Handle, Start, Stopped, TraceWriter};
 use transport::MessageId;
 
 use crate::effects::ControllerEffects;
@@ -29,6 +29,9 @@ pub(crate) trait Hosted {
 
     /// Waits until it ends, which it does only when something is wrong.
     fn stopped(&self) -> Local<'_, Stopped>;
+
+    /// Ends it; returns when nothing of it is left.
+    fn stop(&self) -> Local<'_, ()>;
 }
 
 /// A controller with the handle to its machine.
@@ -41,6 +44,7 @@ where
     reconcile: R,
     resources: Vec<GroupResource>,
     handle: Handle<Controller<R>>,
+    _guard: EndGuard<Controller<R>>,
 }
 
 /// Starts a controller.
@@ -66,6 +70,7 @@ where
     Box::new(Host {
         reconcile,
         resources,
+        _guard: handle.end_with(),
         handle,
     })
 }
@@ -105,5 +110,9 @@ where
 
     fn stopped(&self) -> Local<'_, Stopped> {
         Box::pin(self.handle.stopped())
+    }
+
+    fn stop(&self) -> Local<'_, ()> {
+        Box::pin(self.handle.stop())
     }
 }

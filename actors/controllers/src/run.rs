@@ -20,6 +20,7 @@ use model::objects::key::GroupResource;
 use model::trace::Header;
 use shell::{ApiClient, Environment, EventRecorder, Shutdown, Subject, TraceWriter, inform};
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 use transport::{Backoff, Endpoint, Identity, Limits, Link};
 
 use crate::Config;
@@ -75,7 +76,7 @@ async fn serve(
     let followed = hosted.iter().flat_map(|host| host.resources());
     let resources: BTreeSet<GroupResource> = followed.cloned().collect();
     let (listed, mut lists) = watch::channel(0_usize);
-    let mut informers = Vec::new();
+    let mut informers = JoinSet::new();
     for resource in &resources {
         let component = format!("{NAME}.{}", resource.resource);
         let trace = trace(config, &component, "reflector")?;
@@ -87,7 +88,7 @@ async fn serve(
             trace,
             listed.clone(),
         );
-        informers.push(tokio::task::spawn_local(follower));
+        informers.spawn_local(follower);
     }
     let all_listed = async {
         // The sender lives as long as this function.
@@ -102,14 +103,13 @@ async fn serve(
             Ok(())
         }
         why = first(hosted.iter().map(|host| host.stopped()).collect()) => Err(why.into()),
-        ended = first(informers.iter_mut().map(|task| Box::pin(task) as Pin<Box<_>>).collect()) => match ended {
-            Ok(ended) => ended,
-            Err(error) => Err(error).context("an informer broke"),
-        },
+        // There is one at least, and none ends without a failure.
+        Some(ended) = informers.join_next() => ended.context("an informer broke").and_then(|ended| ended),
         () = all_listed => Ok(()),
     };
-    for informer in informers {
-        informer.abort();
+    informers.shutdown().await;
+    for host in hosted.iter() {
+        host.stop().await;
     }
     ended
 }

@@ -48,46 +48,21 @@ pub(crate) struct Told {
 }
 
 /// Operations that may be abandoned, by pod and operation.
-type Running = Rc<RefCell<BTreeMap<(String, Operation), AbortHandle>>>;
-
-/// What is lent to the machine's effects until the kubelet ends: the actor itself may outlive it.
-pub(crate) struct Lent<R> {
-    node: RefCell<Option<Rc<Node<R>>>>,
-    running: Running,
-}
-
-impl<R> Lent<R> {
-    pub(crate) fn new(node: Rc<Node<R>>) -> Rc<Self> {
-        Rc::new(Lent {
-            node: RefCell::new(Some(node)),
-            running: Running::default(),
-        })
-    }
-
-    /// Takes it back: nothing more is carried out, what is under way is broken off, and the runtime is let go.
-    pub(crate) fn take_back(&self) {
-        self.node.borrow_mut().take();
-        for task in std::mem::take(&mut *self.running.borrow_mut()).into_values() {
-            task.abort();
-        }
-    }
-}
+pub(crate) type Running = Rc<RefCell<BTreeMap<(String, Operation), AbortHandle>>>;
 
 /// Carries out outputs in tasks of their own.
 pub(crate) struct KubeletEffects<R> {
-    pub(crate) lent: Rc<Lent<R>>,
+    pub(crate) node: Rc<Node<R>>,
     pub(crate) writer: Rc<NodeWriter>,
     pub(crate) hardware: Box<dyn Hardware>,
     pub(crate) recorder: EventRecorder,
     pub(crate) told: watch::Sender<Told>,
+    pub(crate) running: Running,
 }
 
 impl<R: Runtime + 'static> Effects<Kubelet> for KubeletEffects<R> {
     fn perform(&mut self, output: Output, handle: &Handle<Kubelet>) {
-        let Some(node) = self.lent.node.borrow().clone() else {
-            return;
-        };
-        let writer = self.writer.clone();
+        let (node, writer) = (self.node.clone(), self.writer.clone());
         let client = node.client.caused_by(handle.cause());
         match output {
             Output::ListRuntime => {
@@ -96,9 +71,9 @@ impl<R: Runtime + 'static> Effects<Kubelet> for KubeletEffects<R> {
             Output::FollowPods { not_before } => {
                 self.told.send_modify(|told| told.follow = Some(not_before));
             }
-            Output::Run { pod, operation } => self.run(node, pod, operation, handle),
+            Output::Run { pod, operation } => self.run(pod, operation, handle),
             Output::Abandon { pod, operation } => {
-                if let Some(task) = self.lent.running.borrow_mut().remove(&(pod.uid, operation)) {
+                if let Some(task) = self.running.borrow_mut().remove(&(pod.uid, operation)) {
                     task.abort();
                 }
             }
@@ -145,13 +120,13 @@ impl<R: Runtime + 'static> Effects<Kubelet> for KubeletEffects<R> {
 }
 
 impl<R: Runtime + 'static> KubeletEffects<R> {
-    fn run(&self, node: Rc<Node<R>>, pod: PodName, operation: Operation, handle: &Handle<Kubelet>) {
-        let (running, handle) = (self.lent.running.clone(), handle.clone());
+    fn run(&self, pod: PodName, operation: Operation, handle: &Handle<Kubelet>) {
+        let (node, running, machine) = (self.node.clone(), self.running.clone(), handle.clone());
         let key = (pod.uid.clone(), operation.clone());
-        let task = tokio::task::spawn_local({
+        let task = handle.spawn({
             let key = key.clone();
             async move {
-                let outcome = node.carry_out(&pod, &operation, &handle).await;
+                let outcome = node.carry_out(&pod, &operation, &machine).await;
                 running.borrow_mut().remove(&key);
                 let done = Input::Done {
                     uid: pod.uid,
@@ -159,13 +134,12 @@ impl<R: Runtime + 'static> KubeletEffects<R> {
                     outcome,
                 };
                 // A machine that has stopped needs no answer.
-                let _ = handle.send(done).await;
+                let _ = machine.send(done).await;
             }
         });
-        self.lent
-            .running
-            .borrow_mut()
-            .insert(key, task.abort_handle());
+        if let Some(task) = task {
+            self.running.borrow_mut().insert(key, task);
+        }
     }
 
     fn record(&self, event: &Event) {
@@ -184,11 +158,11 @@ impl<R: Runtime + 'static> KubeletEffects<R> {
 
 /// Gives the machine what a task brings.
 fn answer(handle: &Handle<Kubelet>, task: impl Future<Output = Input> + 'static) {
-    let handle = handle.clone();
-    tokio::task::spawn_local(async move {
+    let machine = handle.clone();
+    handle.spawn(async move {
         let input = task.await;
         // A machine that has stopped needs no answer.
-        let _ = handle.send(input).await;
+        let _ = machine.send(input).await;
     });
 }
 

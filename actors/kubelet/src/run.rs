@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use transport::{Backoff, Endpoint, Identity, Limits, Link};
 
 use crate::config::Config;
-use crate::effects::{KubeletEffects, Lent, Node, Told};
+use crate::effects::{KubeletEffects, Node, Told};
 use crate::hardware::{Hardware, ThisMachine};
 use crate::node::{self, NodeWriter};
 use crate::pods::{Directories, Pods};
@@ -147,7 +147,6 @@ async fn run_over<R: Runtime + 'static>(
         allocatable,
         config,
     });
-    let lent = Lent::new(node.clone());
     let config = &node.config;
     let (told, mut hears) = watch::channel(Told::default());
     // Subscribed before the machine asks for the first list, so that nothing falls between.
@@ -167,16 +166,18 @@ async fn run_over<R: Runtime + 'static>(
             ),
             told,
             hardware: Box::new(hardware),
-            lent: lent.clone(),
+            running: Default::default(),
+            node: node.clone(),
         },
         trace: trace(config, "kubelet")?,
         environment,
     });
+    let _guard = handle.end_with();
     let reflector = trace(config, "reflector")?;
     let (listed, mut is_listed) = watch::channel(false);
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     tasks.spawn_local(forward(events, handle.clone()));
-    tasks.spawn_local(serve::requests(link, node.clone()));
+    tasks.spawn_local(serve::requests(link, node.clone(), handle.clone()));
     tasks.spawn_local({
         let (node, handle, mut hears) = (node.clone(), handle.clone(), hears.clone());
         async move {
@@ -187,12 +188,12 @@ async fn run_over<R: Runtime + 'static>(
         }
     });
     let mut ready = Some(ready);
-    let why = loop {
+    let ended = loop {
         tokio::select! {
             biased;
-            why = shutdown.requested() => break why,
-            why = handle.stopped() => return Err(why.into()),
-            ended = failed(&mut tasks) => return Err(ended),
+            why = shutdown.requested() => break Ok(why),
+            why = handle.stopped() => break Err(why.into()),
+            ended = failed(&mut tasks) => break Err(ended),
             // The sender lives as long as the task that lists.
             Ok(_) = is_listed.wait_for(|listed| *listed), if ready.is_some() => {
                 if let Some(ready) = ready.take() {
@@ -201,19 +202,16 @@ async fn run_over<R: Runtime + 'static>(
             }
         }
     };
-    tracing::info!(?why, "the kubelet ends");
-    if why == Why::Stop {
-        handle.send(Input::Stop).await?;
+    tracing::info!(?ended, "the kubelet ends");
+    if matches!(ended, Ok(Why::Stop)) && handle.send(Input::Stop).await.is_ok() {
         let stopped = hears.wait_for(|told| told.stopped);
         if tokio::time::timeout(STOP_TIME_MAX, stopped).await.is_err() {
             tracing::error!("not every pod could be stopped in {STOP_TIME_MAX:?}");
         }
     }
     tasks.shutdown().await;
-    lent.take_back();
-    // Tasks that were broken off are dropped, and with them the runtime, when their executor comes round to them.
-    tokio::task::yield_now().await;
-    Ok(why)
+    handle.stop().await;
+    ended
 }
 
 fn machine_config<R>(node: &Node<R>, runtime_name: &str) -> machine::Config {

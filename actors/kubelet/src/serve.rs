@@ -3,10 +3,12 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
+use model::machines::kubelet::Kubelet;
 use model::messages::node::{FromNode, NodeRequest};
 use model::objects::status::{Reason, Status};
 use runtime::Runtime;
-use tokio::task::JoinSet;
+use shell::Handle;
+use tokio::task::AbortHandle;
 use transport::{Connection, Incoming, Link, Stream};
 
 use crate::effects::Node;
@@ -19,35 +21,56 @@ const STREAMS_MAX: usize = 256;
 pub(crate) async fn requests<R: Runtime + 'static>(
     link: Link,
     node: Rc<Node<R>>,
+    handle: Handle<Kubelet>,
 ) -> anyhow::Result<()> {
     while let Some(live) = link.connection().await {
-        connection(live.connection, &node).await;
+        connection(live.connection, &node, &handle).await;
     }
     Ok(())
 }
 
 /// Serves one connection. Its streams end with it.
-async fn connection<R: Runtime + 'static>(connection: Connection, node: &Rc<Node<R>>) {
-    let mut streams = JoinSet::new();
+async fn connection<R: Runtime + 'static>(
+    connection: Connection,
+    node: &Rc<Node<R>>,
+    handle: &Handle<Kubelet>,
+) {
+    let mut streams = Streams::default();
     loop {
-        let incoming = tokio::select! {
-            biased;
-            incoming = connection.next() => incoming,
-            Some(_) = streams.join_next() => continue,
-        };
-        match incoming {
+        match connection.next().await {
             Incoming::Open(message, stream) => match message.decode::<NodeRequest>() {
-                Ok(_) if streams.len() >= STREAMS_MAX => {
+                Ok(_) if streams.open() >= STREAMS_MAX => {
                     stream.close("too many logs and commands are served at once");
                 }
                 Ok(request) => {
-                    streams.spawn_local(serve(request, stream, node.clone()));
+                    let task = handle.spawn(serve(request, stream, node.clone()));
+                    streams.0.extend(task);
                 }
                 Err(error) => stream.close(&format!("not a request to a node: {error}")),
             },
             Incoming::Ask(_, responder) => responder.refuse("a kubelet answers no asks"),
             Incoming::Tell(_) => {}
             Incoming::Closed(_) => return,
+        }
+    }
+}
+
+/// The streams of a connection: tasks of the component, broken off when the connection ends.
+#[derive(Default)]
+struct Streams(Vec<AbortHandle>);
+
+impl Streams {
+    /// How many are served.
+    fn open(&mut self) -> usize {
+        self.0.retain(|stream| !stream.is_finished());
+        self.0.len()
+    }
+}
+
+impl Drop for Streams {
+    fn drop(&mut self) {
+        for stream in &self.0 {
+            stream.abort();
         }
     }
 }

@@ -32,7 +32,7 @@ impl SchedulerEffects {
     fn report(&self, ask: Ask, handle: &Handle<Scheduler>) {
         let client = self.client.caused_by(handle.cause());
         let reports = self.reports.clone();
-        tokio::task::spawn_local(async move {
+        handle.spawn(async move {
             let Ok(_permit) = reports.acquire().await else {
                 return;
             };
@@ -65,8 +65,8 @@ impl Effects<Scheduler> for SchedulerEffects {
         match output {
             // Step 5: the answer is an input, so that the machine has many bindings under way.
             Output::Bind { pod, uid, ask } => {
-                let (client, handle) = (self.client.caused_by(handle.cause()), handle.clone());
-                tokio::task::spawn_local(async move {
+                let (client, machine) = (self.client.caused_by(handle.cause()), handle.clone());
+                handle.spawn(async move {
                     let answer = match client.call(&ask.request, ask.body).await {
                         Ok(_) => Binding::Done,
                         Err(CallError::Refused(status)) => {
@@ -78,7 +78,7 @@ impl Effects<Scheduler> for SchedulerEffects {
                         }
                     };
                     // A machine that has stopped needs no answer.
-                    let _ = handle.send(Input::Bound(pod, uid, answer)).await;
+                    let _ = machine.send(Input::Bound(pod, uid, answer)).await;
                 });
             }
             Output::Report(ask) => self.report(ask, handle),

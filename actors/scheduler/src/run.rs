@@ -73,6 +73,7 @@ async fn serve(
         trace: trace(NAME, "scheduler")?,
         environment: environment.clone(),
     });
+    let _guard = handle.end_with();
     let (listed, mut lists) = watch::channel(0_u8);
     let pods = follow(
         &client,
@@ -108,7 +109,7 @@ async fn serve(
         ready();
         std::future::pending::<()>().await;
     };
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
         why = shutdown.requested() => {
             tracing::info!(?why, "the scheduler ends");
@@ -118,7 +119,9 @@ async fn serve(
         ended = pods => ended,
         ended = nodes => ended,
         () = all_listed => Ok(()),
-    }
+    };
+    handle.stop().await;
+    ended
 }
 
 /// Hands every change of a resource to `sink`, and counts its first list.

@@ -10,8 +10,10 @@ use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, 
 use bincode::Encode;
 use model::machine::{Machine, Out, Request, Step};
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use transport::MessageId;
 
+use crate::tasks::Tasks;
 use crate::{Environment, TraceWriter};
 
 /// How many inputs may wait in a component's mailbox, beside one for each sender that waits for room.
@@ -46,8 +48,8 @@ impl<M> Runnable for M where
 
 /// Carries out the outputs of a machine.
 pub trait Effects<M: Runnable>: 'static {
-    /// Carries out one output. It does not wait: what takes time is spawned, and its completion sent to
-    /// `handle` as an input. `handle` already names the message whose handling made the output as the cause
+    /// Carries out one output. It does not wait: what takes time is [spawned](Handle::spawn), and its completion
+    /// sent to `handle` as an input. `handle` already names the message whose handling made the output as the cause
     /// of whatever it sends.
     fn perform(&mut self, output: M::Output, handle: &Handle<M>);
 }
@@ -86,6 +88,7 @@ pub enum Rejected<I> {
 pub struct Handle<M: Runnable> {
     address: Addr<Component<M>>,
     cause: Option<MessageId>,
+    tasks: Tasks,
     end: watch::Receiver<Option<Stopped>>,
 }
 
@@ -94,6 +97,7 @@ impl<M: Runnable> Clone for Handle<M> {
         Handle {
             address: self.address.clone(),
             cause: self.cause,
+            tasks: self.tasks.clone(),
             end: self.end.clone(),
         }
     }
@@ -146,7 +150,28 @@ impl<M: Runnable> Handle<M> {
         self.cause
     }
 
-    /// Waits until the component ends, and tells why.
+    /// Runs a task that belongs to the component: it is broken off when the component ends, and the component has
+    /// not ended before the task is gone. After the end nothing is run.
+    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) -> Option<AbortHandle> {
+        self.tasks.spawn(task)
+    }
+
+    /// Ends the component after the inputs that are before this one: it takes no more, its timers never fire, its
+    /// effects are dropped, its tasks broken off and its trace closed. Returns when all of that is done, also if
+    /// it has ended before.
+    pub async fn stop(&self) {
+        // The mailbox of a component that has ended is closed.
+        let _ = self.address.send(Halt).await;
+        self.stopped().await;
+    }
+
+    /// Ends the component at the latest when the guard is dropped: whoever runs a component holds one, so that
+    /// the component does not outlive a run that is broken off.
+    pub fn end_with(&self) -> EndGuard<M> {
+        EndGuard(self.address.clone())
+    }
+
+    /// Waits until the component has ended and nothing of it is left, and tells why.
     pub async fn stopped(&self) -> Stopped {
         let mut end = self.end.clone();
         match end.wait_for(Option::is_some).await {
@@ -165,35 +190,55 @@ impl<M: Runnable> Handle<M> {
     }
 }
 
-/// The actor: a machine, its state, and who carries out its outputs.
+/// Asks a component to end when it is dropped; see [`Handle::end_with`].
+pub struct EndGuard<M: Runnable>(Addr<Component<M>>);
+
+impl<M: Runnable> Drop for EndGuard<M> {
+    fn drop(&mut self) {
+        self.0.do_send(Halt);
+    }
+}
+
+/// The actor: a machine, and what it has while it lives.
 pub struct Component<M: Runnable> {
     machine: M,
+    environment: Environment,
+    alive: Option<Alive<M>>,
+    timers: BTreeMap<M::Timer, SpawnHandle>,
+    tasks: Tasks,
+    end: watch::Sender<Option<Stopped>>,
+}
+
+/// What ends with the component, though the actor and its handles may be there for longer.
+struct Alive<M: Runnable> {
     durable: Option<M::Durable>,
     state: Option<M::State>,
     effects: Box<dyn Effects<M>>,
     trace: Option<TraceWriter>,
-    environment: Environment,
-    timers: BTreeMap<M::Timer, SpawnHandle>,
-    end: watch::Sender<Option<Stopped>>,
 }
 
 impl<M: Runnable> Component<M> {
     /// Starts a component on the running system and gives the handle to it.
     pub fn start<E: Effects<M>>(start: Start<M, E>) -> Handle<M> {
         let (end, ended) = watch::channel(None);
+        let tasks = Tasks::default();
         let component = Component {
             machine: start.machine,
-            durable: start.durable,
-            state: None,
-            effects: Box::new(start.effects),
-            trace: start.trace,
             environment: start.environment,
+            alive: Some(Alive {
+                durable: start.durable,
+                state: None,
+                effects: Box::new(start.effects),
+                trace: start.trace,
+            }),
             timers: BTreeMap::new(),
+            tasks: tasks.clone(),
             end,
         };
         Handle {
             address: Actor::start(component),
             cause: None,
+            tasks,
             end: ended,
         }
     }
@@ -205,73 +250,89 @@ impl<M: Runnable> Component<M> {
         cause: Option<MessageId>,
         context: &mut Context<Self>,
     ) {
-        let Some(step) = self.guarded(context, |component, context| {
-            let (now, mut out) = (component.environment.now(), Out::new());
-            let step = match (&mut component.state, input) {
-                (Some(state), Some(input)) => component.machine.step(state, now, input, &mut out),
-                (state, _) => {
-                    let durable = component.durable.take();
-                    let started = component.machine.start(durable, now, &mut out);
-                    let began = component.machine.began(&started);
-                    *state = Some(started);
-                    match began.is_empty() {
-                        true => Step::Nothing,
-                        false => Step::Moved(began),
-                    }
-                }
-            };
-            if let (Step::Moved(actions), Some(trace)) = (&step, &mut component.trace)
-                && let Err(error) = trace.record(
-                    cause,
-                    component.environment.revisions.newest(),
-                    now,
-                    actions,
-                )
-            {
-                return Err(error.to_string());
-            }
-            component.carry_out(&mut out, cause, context);
-            Ok(step)
-        }) else {
+        // Inputs that were in the mailbox when the component ended are nobody's.
+        let Some(mut alive) = self.alive.take() else {
             return;
         };
-        if let Step::Refused(guard) = step {
-            tracing::warn!(guard, "an input was refused");
-        }
-    }
-
-    /// Runs one atom of work; a panic or error in it ends the component with its message.
-    fn guarded<T>(
-        &mut self,
-        context: &mut Context<Self>,
-        work: impl FnOnce(&mut Self, &mut Context<Self>) -> Result<T, String>,
-    ) -> Option<T> {
-        let done = catch_unwind(AssertUnwindSafe(|| work(self, context)));
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            self.step(&mut alive, input, cause, context)
+        }));
         let why = match done {
-            Ok(Ok(value)) => return Some(value),
+            Ok(Ok(step)) => {
+                if let Step::Refused(guard) = step {
+                    tracing::warn!(guard, "an input was refused");
+                }
+                self.alive = Some(alive);
+                return;
+            }
             Ok(Err(why)) => why,
             Err(panic) => format!("a step panicked: {}", panic_message(panic.as_ref())),
         };
         tracing::error!(why, "the component ends");
-        self.end.send_replace(Some(Stopped(why)));
+        drop(alive);
+        self.close(Stopped(why), context);
+    }
+
+    fn step(
+        &mut self,
+        alive: &mut Alive<M>,
+        input: Option<M::Input>,
+        cause: Option<MessageId>,
+        context: &mut Context<Self>,
+    ) -> Result<Step<M::Action>, String> {
+        let (now, mut out) = (self.environment.now(), Out::new());
+        let step = match (&mut alive.state, input) {
+            (Some(state), Some(input)) => self.machine.step(state, now, input, &mut out),
+            (state, _) => {
+                let started = self.machine.start(alive.durable.take(), now, &mut out);
+                let began = self.machine.began(&started);
+                *state = Some(started);
+                match began.is_empty() {
+                    true => Step::Nothing,
+                    false => Step::Moved(began),
+                }
+            }
+        };
+        if let (Step::Moved(actions), Some(trace)) = (&step, &mut alive.trace) {
+            let newest = self.environment.revisions.newest();
+            trace
+                .record(cause, newest, now, actions)
+                .map_err(|error| error.to_string())?;
+        }
+        self.carry_out(&mut out, &mut *alive.effects, cause, context);
+        Ok(step)
+    }
+
+    /// The end, of what has been dropped already or is now: the reason is told when no task is left.
+    fn close(&mut self, why: Stopped, context: &mut Context<Self>) {
+        self.alive = None;
+        for (_, pending) in std::mem::take(&mut self.timers) {
+            context.cancel_future(pending);
+        }
         context.stop();
-        None
+        let (tasks, end) = (self.tasks.clone(), self.end.clone());
+        tokio::task::spawn_local(async move {
+            tasks.close().await;
+            end.send_replace(Some(why));
+        });
     }
 
     fn carry_out(
         &mut self,
         out: &mut Out<M>,
+        effects: &mut dyn Effects<M>,
         cause: Option<MessageId>,
         context: &mut Context<Self>,
     ) {
         let handle = Handle {
             address: context.address(),
             cause,
+            tasks: self.tasks.clone(),
             end: self.end.subscribe(),
         };
         for request in out.drain() {
             match request {
-                Request::Output(output) => self.effects.perform(output, &handle),
+                Request::Output(output) => effects.perform(output, &handle),
                 Request::Timer(timer, after_ms) => self.set(timer, after_ms, context),
                 Request::Cancel(timer) => {
                     if let Some(pending) = self.timers.remove(&timer) {
@@ -313,6 +374,24 @@ impl<M: Runnable> Handler<Envelope<M::Input>> for Component<M> {
     fn handle(&mut self, envelope: Envelope<M::Input>, context: &mut Self::Context) {
         self.advance(Some(envelope.input), envelope.cause, context);
     }
+}
+
+impl<M: Runnable> Handler<Halt> for Component<M> {
+    type Result = ();
+
+    fn handle(&mut self, Halt: Halt, context: &mut Self::Context) {
+        // One that has failed has its reason already.
+        if self.alive.is_some() {
+            self.close(Stopped("it was asked to".to_owned()), context);
+        }
+    }
+}
+
+/// The wish that the component ends.
+struct Halt;
+
+impl Message for Halt {
+    type Result = ();
 }
 
 struct Envelope<I> {

@@ -7,10 +7,11 @@ mod events;
 mod inform;
 mod shutdown;
 mod system;
+mod tasks;
 mod trace;
 
 pub use client::{ApiClient, CallError, Listed, Watch, WatchItem};
-pub use component::{Component, Effects, Handle, Rejected, Runnable, Start, Stopped};
+pub use component::{Component, Effects, EndGuard, Handle, Rejected, Runnable, Start, Stopped};
 pub use environment::{Clock, Environment, Revisions, SystemClock};
 pub use events::{EventRecorder, ObjectReference};
 pub use inform::{Subject, inform};

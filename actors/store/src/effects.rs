@@ -110,15 +110,15 @@ pub(crate) struct StoreEffects {
 impl StoreEffects {
     fn persist(&self, through: u64, records: Vec<Record<Bytes>>, handle: &Handle<Store<Bytes>>) {
         let done = self.disk.borrow_mut().commit(records);
-        let handle = handle.clone();
-        tokio::task::spawn_local(async move {
+        let machine = handle.clone();
+        handle.spawn(async move {
             let input = match done.await {
                 Ok(()) => Input::Persisted { through },
                 Err(error) => Input::PersistFailed {
                     reason: error.to_string(),
                 },
             };
-            if let Err(stopped) = handle.send(input).await {
+            if let Err(stopped) = machine.send(input).await {
                 tracing::debug!(%stopped, "a commit completed after the store had ended");
             }
         });

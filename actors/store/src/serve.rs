@@ -97,6 +97,7 @@ async fn serve(
         trace,
         environment,
     });
+    let _guard = handle.end_with();
     ready();
     let ended = tokio::select! {
         biased;
@@ -114,6 +115,7 @@ async fn serve(
         "the store has failed"
     };
     endpoint.close(goodbye).await;
+    handle.stop().await;
     ended
 }
 

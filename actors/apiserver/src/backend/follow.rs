@@ -51,6 +51,9 @@ pub(super) struct CacheEffects {
 impl Drop for CacheEffects {
     fn drop(&mut self) {
         self.feed(None);
+        // Who waits is told so: nothing answers any more.
+        self.desk.reads.borrow_mut().clear();
+        self.desk.watches.borrow_mut().clear();
     }
 }
 
@@ -80,19 +83,16 @@ impl Effects<WatchCache<Item>> for CacheEffects {
                 after,
             } => {
                 let task = list(self.store.clone(), handle.clone(), epoch, revision, after);
-                let task = tokio::task::spawn_local(task);
-                self.feed(Some(task.abort_handle()));
+                self.feed(handle.spawn(task));
             }
             Output::Follow { epoch, after } => {
                 let task = follow(self.store.clone(), handle.clone(), epoch, after);
-                let task = tokio::task::spawn_local(task);
-                self.feed(Some(task.abort_handle()));
+                self.feed(handle.spawn(task));
                 self.desk.following.set(true);
             }
             Output::Unfollow { .. } => self.feed(None),
             Output::Query { query } => {
-                let (store, handle) = (self.store.clone(), handle.clone());
-                tokio::task::spawn_local(ask_revision(store, handle, query));
+                handle.spawn(ask_revision(self.store.clone(), handle.clone(), query));
             }
             Output::Answer { request, answer } => {
                 if let Some(waiting) = self.desk.reads.borrow_mut().remove(&request) {

@@ -28,7 +28,7 @@ use model::objects::key::ObjectKey;
 use model::objects::kinds;
 use model::objects::status::{Reason, Status};
 use model::rules::resource_version::ReadAt;
-use shell::Handle;
+use shell::{EndGuard, Handle};
 use tokio::sync::{mpsc, oneshot};
 use transport::MessageId;
 
@@ -81,6 +81,17 @@ impl<S: Served> Backend<S> {
             shared: self.shared.clone(),
             cause,
         }
+    }
+
+    /// Ends both machines at the latest when the guards are dropped.
+    pub fn end_with(&self) -> (EndGuard<WatchCache<Item>>, EndGuard<Transactions<S>>) {
+        (self.shared.cache.end_with(), self.shared.writes.end_with())
+    }
+
+    /// Ends both machines: what is asked afterwards fails. Returns when nothing of them is left.
+    pub async fn stop(&self) {
+        self.shared.writes.stop().await;
+        self.shared.cache.stop().await;
     }
 
     /// Whether reads and writes are served: the cache is filled and takes in the store's changes; else why

@@ -61,7 +61,7 @@ impl<S: Served> Start<S> {
         });
         let (gone, mut forgotten) = mpsc::unbounded_channel();
         let forget = cache.clone();
-        tokio::task::spawn_local(async move {
+        cache.spawn(async move {
             while let Some(request) = forgotten.recv().await {
                 if forget.send(Input::Dropped { request }).await.is_err() {
                     return;

@@ -23,6 +23,13 @@ pub(super) struct WriteEffects {
     pub(super) waiting: Waiting,
 }
 
+impl Drop for WriteEffects {
+    fn drop(&mut self) {
+        // Who waits is told so: nothing answers any more.
+        self.waiting.borrow_mut().clear();
+    }
+}
+
 impl<S> Effects<Transactions<S>> for WriteEffects
 where
     S: Strategy<Value = Bytes, Change: Send + Unpin> + Unpin + 'static,
@@ -30,25 +37,25 @@ where
     fn perform(&mut self, output: Output<Bytes>, handle: &Handle<Transactions<S>>) {
         match output {
             Output::Ask { id, transaction } => {
-                let (store, handle) = (self.store.clone(), handle.clone());
-                tokio::task::spawn_local(async move {
+                let (store, machine) = (self.store.clone(), handle.clone());
+                handle.spawn(async move {
                     let request = StoreRequest::Transaction(transaction);
-                    let cause = handle.cause();
-                    let (input, handle) = match store.ask(request, cause).await {
+                    let cause = machine.cause();
+                    let (input, machine) = match store.ask(request, cause).await {
                         Ok((response, reply)) => {
-                            (Input::Stored { id, response }, handle.caused_by(reply))
+                            (Input::Stored { id, response }, machine.caused_by(reply))
                         }
                         Err(error @ AskError::Unsent(_)) => {
                             tracing::warn!(%error, "a write was not sent");
-                            (Input::Unsent { id }, handle)
+                            (Input::Unsent { id }, machine)
                         }
                         Err(error @ AskError::Lost(_)) => {
                             tracing::warn!(%error, "the outcome of a write is not known");
-                            (Input::Lost { id }, handle)
+                            (Input::Lost { id }, machine)
                         }
                     };
                     // A machine that has stopped has dropped those who waited, which tells them.
-                    let _ = handle.send(input).await;
+                    let _ = machine.send(input).await;
                 });
             }
             Output::Answer { id, result } => {

@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use bincode::{Decode, Encode};
 use model::machine::{Machine, Now, Out, Step};
-use shell::{Component, Effects, Environment, Handle, Rejected, Shutdown, Start, Why};
+use model::trace::Header;
+use shell::{Component, Effects, Environment, Handle, Rejected, Shutdown, Start, TraceWriter, Why};
 
 /// A machine that adds, tells, and wakes itself.
 struct Adder;
@@ -141,6 +142,87 @@ fn a_panic_in_a_step_ends_the_component_with_its_message() {
         assert_eq!(handle.try_send(Input::Add(1)), Err(Rejected::Stopped));
     })
     .unwrap();
+}
+
+/// Counts who holds it, and runs a task that never ends by itself.
+struct Lasting(Rc<()>);
+
+impl Effects<Adder> for Lasting {
+    fn perform(&mut self, _: Output, handle: &Handle<Adder>) {
+        let held = self.0.clone();
+        handle.spawn(async move {
+            std::future::pending::<()>().await;
+            drop(held);
+        });
+    }
+}
+
+#[test]
+fn a_component_that_is_stopped_leaves_nothing() {
+    shell::run(async {
+        tokio::time::pause();
+        let directory = tempfile::tempdir().unwrap();
+        let header = Header {
+            machine: "adder".to_owned(),
+            component: "adder".to_owned(),
+            incarnation: 1,
+        };
+        let held = Rc::new(());
+        let handle = Component::start(Start {
+            machine: Adder,
+            durable: None,
+            effects: Lasting(held.clone()),
+            trace: Some(TraceWriter::create(directory.path(), &header).unwrap()),
+            environment: Environment::system(),
+        });
+        handle.send(Input::Add(1)).await.unwrap();
+        handle.send(Input::TellLater(10)).await.unwrap();
+        assert!(Rc::strong_count(&held) > 2, "effects and tasks hold it");
+        assert_eq!(open_files(directory.path()), 1, "the trace is open");
+        let waits = handle.clone();
+        let waits = tokio::task::spawn_local(async move { waits.stopped().await });
+        handle.stop().await;
+        assert_eq!(Rc::strong_count(&held), 1, "nothing holds it any more");
+        assert_eq!(open_files(directory.path()), 0, "the trace is closed");
+        let why = waits.await.unwrap();
+        assert_eq!(handle.send(Input::Add(1)).await, Err(why));
+        assert!(
+            handle.spawn(async {}).is_none(),
+            "no task begins after the end"
+        );
+        // A timer that fired would panic: the state is gone.
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        handle.stop().await;
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_component_does_not_outlive_its_guard() {
+    shell::run(async {
+        let (handle, told) = start(None);
+        let run = tokio::task::spawn_local({
+            let handle = handle.clone();
+            async move {
+                let _guard = handle.end_with();
+                std::future::pending::<()>().await
+            }
+        });
+        handle.send(Input::Add(1)).await.unwrap();
+        run.abort();
+        handle.stopped().await;
+        assert_eq!(Rc::strong_count(&told.0), 1, "its effects are dropped");
+    })
+    .unwrap();
+}
+
+/// How many files under `directory` this process has open.
+fn open_files(directory: &std::path::Path) -> usize {
+    std::fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
+        .filter(|path| path.starts_with(directory))
+        .count()
 }
 
 #[test]
