@@ -1,9 +1,10 @@
 //! Reading trace files.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use bincode::Decode;
-use model::trace::{Header, MAGIC, RECORD_LIMIT, Record, VERSION};
+use model::trace::{Header, MAGIC, Part, RECORD_LIMIT, Record, VERSION};
 
 /// Why a trace file cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -42,29 +43,72 @@ pub enum ReadError {
     },
 }
 
-/// A trace file that was read to its end.
+/// A trace that was read to its end.
 #[derive(Debug)]
 pub struct Trace {
     /// What the trace is of.
     pub header: Header,
-    /// Its records, numbered from 1 without gaps.
+    /// The oldest part that is there. Records before its first were dropped, whole parts at a time.
+    pub part: Part,
+    /// The records of all parts, numbered from the first of [`Trace::part`] without gaps.
     pub records: Vec<Record>,
     /// Bytes after the last whole record: what a crash left half-written.
     pub torn_bytes: usize,
 }
 
-/// Reads a trace file whole.
+/// Reads the trace of an incarnation whole: the newest part at `path`, and the earlier ones beside it.
 ///
 /// # Errors
-/// [`ReadError`]; a file whose last record is cut off is not an error.
+/// [`ReadError`]; a file whose last record is cut off is not an error, if it is the newest part.
 pub fn read(path: &Path) -> Result<Trace, ReadError> {
-    let bytes = std::fs::read(path).map_err(|source| ReadError::File {
-        path: path.to_owned(),
-        source,
-    })?;
-    decode(path, &bytes)
+    let bytes = load(path)?;
+    let mut trace = decode(path, &bytes)?;
+    // From the newest to the oldest, so that a part that is dropped meanwhile is only an earlier end of the search.
+    while trace.part.number > 1 {
+        let earlier = path.with_extension(format!("{}.part", trace.part.number - 1));
+        let bytes = match load(&earlier) {
+            Err(ReadError::File { source, .. }) if source.kind() == ErrorKind::NotFound => break,
+            loaded => loaded?,
+        };
+        let mut before = decode(&earlier, &bytes)?;
+        let next = before
+            .part
+            .first_sequence
+            .saturating_add(before.records.len() as u64);
+        let wrong = if before.torn_bytes > 0 {
+            Some("a part that another follows is cut off".to_owned())
+        } else if before.header != trace.header || before.part.number + 1 != trace.part.number {
+            Some("it is not the part that its name says".to_owned())
+        } else if next != trace.part.first_sequence {
+            let found = trace.part.first_sequence;
+            Some(format!(
+                "the next part begins with record {found} where {next} was due"
+            ))
+        } else {
+            None
+        };
+        if let Some(why) = wrong {
+            return Err(ReadError::Malformed {
+                path: earlier,
+                offset: bytes.len() - before.torn_bytes,
+                why,
+            });
+        }
+        before.records.append(&mut trace.records);
+        trace.records = before.records;
+        trace.part = before.part;
+    }
+    Ok(trace)
 }
 
+fn load(path: &Path) -> Result<Vec<u8>, ReadError> {
+    std::fs::read(path).map_err(|source| ReadError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// One part.
 fn decode(path: &Path, bytes: &[u8]) -> Result<Trace, ReadError> {
     let foreign = || ReadError::Foreign {
         path: path.to_owned(),
@@ -84,6 +128,10 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<Trace, ReadError> {
         offset: MAGIC.len() + 2,
     };
     let header: Header = frames.next()?.ok_or_else(foreign)?;
+    let part: Part = frames.next()?.ok_or_else(foreign)?;
+    if part.number == 0 || part.first_sequence == 0 {
+        return Err(frames.malformed("parts and records are counted from 1".to_owned()));
+    }
     let mut records: Vec<Record> = Vec::new();
     loop {
         let at = frames.offset;
@@ -91,11 +139,12 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<Trace, ReadError> {
             let torn_bytes = bytes.len() - frames.offset;
             return Ok(Trace {
                 header,
+                part,
                 records,
                 torn_bytes,
             });
         };
-        let expected = records.len() as u64 + 1;
+        let expected = part.first_sequence.saturating_add(records.len() as u64);
         if record.sequence != expected {
             let why = format!("record {} where {expected} was due", record.sequence);
             return Err(ReadError::Malformed {

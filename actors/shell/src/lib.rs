@@ -17,4 +17,4 @@ pub use events::{EventRecorder, ObjectReference};
 pub use inform::{Subject, inform};
 pub use shutdown::{Shutdown, Trigger, Why};
 pub use system::{run, simulate};
-pub use trace::{TraceError, TraceWriter};
+pub use trace::{TraceError, TraceLimits, TraceWriter};

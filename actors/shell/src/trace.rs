@@ -1,13 +1,17 @@
 //! Writing a machine's actions down as they happen.
 
+mod parts;
+
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 
 use bincode::Encode;
 use model::machine::Now;
-use model::trace::{Header, MAGIC, RECORD_LIMIT, Record, VERSION};
+use model::trace::{Header, MAGIC, Part, RECORD_LIMIT, Record, VERSION};
 use transport::MessageId;
+
+use parts::Parts;
 
 /// Why a trace cannot be written. A component whose trace fails stops: an unrecorded step would make the rest
 /// of the record a lie.
@@ -39,49 +43,119 @@ pub enum TraceError {
     },
 }
 
+/// How large a trace grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceLimits {
+    /// A file that has reached so many bytes is followed by a next part.
+    pub part_bytes: u64,
+    /// How many bytes of a component's machine are kept, of all its incarnations and parts together; the oldest
+    /// files are dropped beyond that. The file that is written is never dropped.
+    pub kept_bytes: u64,
+}
+
+impl Default for TraceLimits {
+    /// Parts of 64 MiB, 512 MiB in all.
+    fn default() -> Self {
+        TraceLimits {
+            part_bytes: 64 << 20,
+            kept_bytes: 512 << 20,
+        }
+    }
+}
+
 /// Appends records to a trace file. Each record is one `write`, so a crash of the process tears none that a
 /// message could have followed.
 #[derive(Debug)]
 pub struct TraceWriter {
     file: File,
+    parts: Parts,
     path: String,
+    part: Part,
+    /// Bytes of the present part.
+    written: u64,
     sequence: u64,
     buffer: Vec<u8>,
 }
 
 impl TraceWriter {
-    /// Begins `DIR/COMPONENT.MACHINE.INCARNATION.trace`.
+    /// Begins `DIR/COMPONENT.MACHINE.INCARNATION.trace`, within the limits that production has.
     ///
     /// # Errors
     /// If the directory or file cannot be made. A file of that name is an error: an incarnation runs once.
     pub fn create(directory: &Path, header: &Header) -> Result<Self, TraceError> {
-        let name = format!(
-            "{}.{}.{}.trace",
-            header.component, header.machine, header.incarnation
-        );
-        let path = directory.join(name);
+        Self::within(TraceLimits::default(), directory, header)
+    }
+
+    /// The same within other limits.
+    ///
+    /// # Errors
+    /// As [`TraceWriter::create`].
+    pub fn within(
+        limits: TraceLimits,
+        directory: &Path,
+        header: &Header,
+    ) -> Result<Self, TraceError> {
+        let parts = Parts::new(limits, directory, header);
+        let path = parts.current();
         let text = path.display().to_string();
         let failed = |source| TraceError::File {
             path: text.clone(),
             source,
         };
         std::fs::create_dir_all(directory).map_err(failed)?;
-        let file = OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .open(&path)
-            .map_err(failed)?;
         let mut writer = TraceWriter {
-            file,
+            file: begin(&path).map_err(failed)?,
+            parts,
             path: text,
+            part: Part {
+                number: 1,
+                first_sequence: 1,
+            },
+            written: 0,
             sequence: 0,
             buffer: Vec::new(),
         };
-        writer.buffer.extend_from_slice(&MAGIC);
-        writer.buffer.extend_from_slice(&VERSION.to_le_bytes());
-        writer.frame(header)?;
-        writer.flush()?;
+        writer.head()?;
+        writer.drop_oldest()?;
         Ok(writer)
+    }
+
+    /// Goes on in a next part. The name of the newest part always names a whole file, whenever the process ends.
+    fn next_part(&mut self) -> Result<(), TraceError> {
+        let (current, next) = (self.parts.current(), self.parts.next());
+        let sealed = self.parts.sealed(self.part.number);
+        self.file = begin(&next).map_err(|source| self.failed(source))?;
+        self.part = Part {
+            number: self.part.number + 1,
+            first_sequence: self.sequence + 1,
+        };
+        self.written = 0;
+        self.head()?;
+        std::fs::hard_link(&current, sealed)
+            .and_then(|()| std::fs::rename(&next, &current))
+            .map_err(|source| self.failed(source))?;
+        self.drop_oldest()
+    }
+
+    fn drop_oldest(&self) -> Result<(), TraceError> {
+        self.parts
+            .drop_oldest()
+            .map_err(|source| self.failed(source))
+    }
+
+    fn head(&mut self) -> Result<(), TraceError> {
+        self.buffer.extend_from_slice(&MAGIC);
+        self.buffer.extend_from_slice(&VERSION.to_le_bytes());
+        self.frame(&self.parts.header.clone())?;
+        self.frame(&self.part.clone())?;
+        self.flush()
+    }
+
+    fn failed(&self, source: std::io::Error) -> TraceError {
+        TraceError::File {
+            path: self.path.clone(),
+            source,
+        }
     }
 
     /// Records one step, stamped with the newest store revision heard of. Returns after the operating system has it.
@@ -95,6 +169,10 @@ impl TraceWriter {
         now: Now,
         actions: &[A],
     ) -> Result<(), TraceError> {
+        if self.written >= self.parts.limits.part_bytes && self.part.first_sequence <= self.sequence
+        {
+            self.next_part()?;
+        }
         self.sequence += 1;
         let actions = actions
             .iter()
@@ -136,10 +214,12 @@ impl TraceWriter {
 
     fn flush(&mut self) -> Result<(), TraceError> {
         let written = self.file.write_all(&self.buffer);
+        self.written += self.buffer.len() as u64;
         self.buffer.clear();
-        written.map_err(|source| TraceError::File {
-            path: self.path.clone(),
-            source,
-        })
+        written.map_err(|source| self.failed(source))
     }
+}
+
+fn begin(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().append(true).create_new(true).open(path)
 }
