@@ -1,5 +1,6 @@
 //! An unmodified kubectl against the cluster: what it prints and with which code it ends, as golden files.
 
+mod follow;
 mod normalised;
 mod script;
 

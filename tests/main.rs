@@ -4,10 +4,13 @@
 //! it among its tests where they do not disturb each other. What a cluster leaves behind fails the test that
 //! stopped it.
 
+mod bench;
 mod cluster;
 mod crash;
 mod hostile;
+mod images;
 mod kube_rs;
 mod kubectl;
 mod replicaset;
+mod terminal;
 mod tidy;
