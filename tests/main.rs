@@ -4,6 +4,8 @@
 //! it among its tests where they do not disturb each other. What a cluster leaves behind fails the test that
 //! stopped it.
 
+mod api;
+mod backend;
 mod bench;
 mod cluster;
 mod crash;

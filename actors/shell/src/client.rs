@@ -1,8 +1,8 @@
 //! Speaking to the API server: `model::messages::api` over a link that reconnects by itself.
 
 use model::messages::api::{
-    ApiRequest, ApiResponse, DeleteOptions, EventHead, ItemHead, ListOptions, PatchType, Selection,
-    Verb, WatchFrame, WatchOptions, split_items,
+    ApiRequest, ApiResponse, DeleteOptions, EventHead, ItemHead, ListOptions, ListPlace, PatchType,
+    Selection, Verb, WatchFrame, WatchOptions, split_items,
 };
 use model::objects::bytes::Bytes;
 use model::objects::key::{GroupResource, ObjectKey};
@@ -11,6 +11,9 @@ use model::objects::status::{Reason, Status};
 use transport::{Connection, Link, MessageId, Stream};
 
 use crate::{Environment, Revisions};
+
+/// Objects of a list that are asked for at a time.
+pub const PART: u64 = 500;
 
 /// Why a call to the API server has no result.
 #[derive(Debug, thiserror::Error)]
@@ -108,16 +111,32 @@ impl ApiClient {
             .await
     }
 
-    /// Objects of a resource, in a namespace or (empty) in all.
+    /// Objects of a resource, in a namespace or (empty) in all. They are asked for in parts of `options.limit`, or
+    /// of [`PART`] where that is 0, so that no answer is longer than a message may be.
     pub async fn list(
         &self,
         resource: &GroupResource,
         namespace: &str,
-        options: ListOptions,
+        mut options: ListOptions,
     ) -> Result<Listed, CallError> {
-        let request = ApiRequest::collection(Verb::List(options), resource, namespace);
-        let (revision, items) = self.call(&request, Bytes::default()).await?;
-        Ok(Listed { revision, items })
+        if options.limit == 0 {
+            options.limit = PART;
+        }
+        let mut items = Vec::new();
+        loop {
+            let verb = Verb::List(options.clone());
+            let request = ApiRequest::collection(verb, resource, namespace);
+            let (revision, part) = self.call(&request, Bytes::default()).await?;
+            let full = part.len() as u64 >= options.limit;
+            items.extend(part);
+            match items.last() {
+                Some(last) if full => {
+                    let key = last.key.clone();
+                    options.after = Some(ListPlace { revision, key });
+                }
+                _ => return Ok(Listed { revision, items }),
+            }
+        }
     }
 
     /// A new object.

@@ -90,8 +90,23 @@ pub struct Selection {
 pub struct ListOptions {
     /// Which objects.
     pub selection: Selection,
-    /// As `resourceVersion` of the API: empty = consistent, `0` = any, else at least this one.
+    /// As `resourceVersion` of the API: empty = consistent, `0` = any, else at least this one. Not looked at where
+    /// the list goes on.
     pub resource_version: String,
+    /// At most so many objects; 0 for all. As many as that mean that more may follow.
+    pub limit: u64,
+    /// Where the part before ended; `None` for the first part.
+    pub after: Option<ListPlace>,
+}
+
+/// Where a part of a list ended. The next part is as of the same revision, so that the parts are one list (KEP-365);
+/// 410 if that revision has left the API server's window.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct ListPlace {
+    /// The revision that the first part was as of.
+    pub revision: u64,
+    /// The last object of the part.
+    pub key: ObjectKey,
 }
 
 /// Options of a watch.

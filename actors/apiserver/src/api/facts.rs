@@ -7,7 +7,7 @@ use model::rules::resource_version::ReadAt;
 use model::rules::selector::{FieldSelector, Selector};
 use serde_json::Value;
 
-use crate::backend::{Backend, ListRequest, Selection};
+use crate::backend::{Backend, ListFrom, ListRequest, Selection};
 use crate::strategy::Kinds;
 
 /// Facts about the one object that a request names.
@@ -95,7 +95,7 @@ async fn used(backend: &Backend<Kinds>, node: &str, what: &Attributes<'_>, name:
             },
             at,
             limit: 0,
-            continue_token: String::new(),
+            from: ListFrom::Start,
         };
         let pods = backend
             .list(request)

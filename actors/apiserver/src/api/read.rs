@@ -1,12 +1,15 @@
 //! get, list and watch.
 
+use model::messages::api::ListPlace;
 use model::objects::status::{Reason, Status};
 use model::rules::authorization::Identity;
 use model::rules::resource_version::{self, ReadAt};
 use model::rules::selector::{FieldSelector, Selector};
 
 use super::Api;
-use crate::backend::{Item, List, ListRequest, Selection, Watch, WatchFrom, WatchRequest};
+use crate::backend::{
+    Item, List, ListFrom, ListRequest, Selection, Watch, WatchFrom, WatchRequest,
+};
 use crate::http::path::Place;
 
 /// What a list asks for, in the words of `ListOptions` of `meta/v1`.
@@ -24,6 +27,8 @@ pub struct ListQuery {
     pub limit: i64,
     /// `continue`.
     pub continue_token: String,
+    /// Where the list goes on in place of `continue`, as components say it.
+    pub after: Option<ListPlace>,
 }
 
 /// What a watch asks for, in the words of `ListOptions` of `meta/v1`.
@@ -71,8 +76,12 @@ impl Api {
     ) -> Result<List, Status> {
         self.authorize(who, "list", place, "", &query.fields)
             .await?;
-        let first = query.continue_token.is_empty();
-        let at = if first {
+        let from = match (&query.after, query.continue_token.as_str()) {
+            (Some(place), _) => ListFrom::After(place.clone()),
+            (None, "") => ListFrom::Start,
+            (None, token) => ListFrom::Token(token.to_owned()),
+        };
+        let at = if from == ListFrom::Start {
             ReadAt::of_list(&query.resource_version, &query.resource_version_match)?
         } else if matches!(query.resource_version.as_str(), "" | "0") {
             ReadAt::Consistent
@@ -86,7 +95,7 @@ impl Api {
             selection: selection(place, &query.labels, &query.fields)?,
             at,
             limit: u64::try_from(query.limit).unwrap_or_default(),
-            continue_token: query.continue_token.clone(),
+            from,
         };
         self.backend.list(request).await
     }
@@ -158,7 +167,7 @@ impl Api {
             selection: selection(place, "", "")?,
             at,
             limit: 1,
-            continue_token: String::new(),
+            from: ListFrom::Start,
         };
         Ok(self.backend.list(request).await?.revision)
     }

@@ -9,11 +9,12 @@ use model::objects::key::ObjectKey;
 use model::objects::kinds::Subresource;
 use model::objects::status::{Reason, Status};
 use model::rules::authorization::Identity;
+use model::rules::resource_version::ReadAt;
 use serde_json::Value;
 
 use super::read::selection;
 use super::{Accepted, Api, ListQuery, accept, body};
-use crate::backend::{Item, ListRequest};
+use crate::backend::{Item, ListFrom, ListRequest};
 use crate::http::path::Place;
 use crate::strategy::{Change, FieldValidation};
 
@@ -113,8 +114,15 @@ impl Api {
             body: Bytes::from(body),
             validation: options.validation,
         };
+        // Told of the object as it is at hand: the write itself may meet a later one, and knows no warnings.
+        let current = match options.validation {
+            FieldValidation::Warn => self.backend.get(&place.key(), ReadAt::Any).await.ok(),
+            FieldValidation::Ignore | FieldValidation::Strict => None,
+        };
+        let warnings = current.map(|item| change.warnings(place, &parsed(&item)));
         let verb = WriteVerb::Patch(place.subresource, change);
-        self.write(place.key(), verb, options, Vec::new()).await
+        self.write(place.key(), verb, options, warnings.unwrap_or_default())
+            .await
     }
 
     /// An object deleted.
@@ -155,7 +163,7 @@ impl Api {
             selection: selection(place, &query.labels, &query.fields)?,
             at: Default::default(),
             limit: DELETED_AT_A_TIME,
-            continue_token: String::new(),
+            from: ListFrom::Start,
         };
         let mut deleted = Vec::new();
         loop {
@@ -176,7 +184,7 @@ impl Api {
             if list.continue_token.is_empty() {
                 return Ok(deleted);
             }
-            request.continue_token = list.continue_token;
+            request.from = ListFrom::Token(list.continue_token);
         }
     }
 

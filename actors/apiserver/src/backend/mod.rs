@@ -35,7 +35,7 @@ use transport::MessageId;
 pub use bootstrap::SYSTEM_NAMESPACES;
 pub use counters::{Counted, Counters};
 pub use item::Item;
-pub use request::{List, ListRequest, Selection, WatchFrom, WatchRequest};
+pub use request::{List, ListFrom, ListRequest, Selection, WatchFrom, WatchRequest};
 pub use start::Start;
 pub use watch::{Watch, WatchEvent};
 
@@ -153,9 +153,10 @@ impl<S: Served> Backend<S> {
     /// 400 for a bad token or field, 410 for a revision or token that is too old, 504.
     pub async fn list(&self, request: ListRequest) -> Result<List, Status> {
         let (prefix, filter) = selected(request.selection)?;
-        let token = match request.continue_token.as_str() {
-            "" => None,
-            text => Some(Token::decode(text)?),
+        let token = match &request.from {
+            ListFrom::Start => None,
+            ListFrom::Token(text) => Some(Token::decode(text)?),
+            ListFrom::After(place) => Some(Token::after(place, &prefix)?),
         };
         let at = match &token {
             None => request.at,

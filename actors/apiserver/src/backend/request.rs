@@ -1,6 +1,7 @@
 //! What is asked of the cache, and a list's answer.
 
 use model::machines::watch_cache::Key;
+use model::messages::api::ListPlace;
 use model::objects::key::{GroupResource, ObjectKey};
 use model::objects::kinds;
 use model::objects::status::Status;
@@ -28,12 +29,23 @@ pub struct Selection {
 pub struct ListRequest {
     /// Which objects.
     pub selection: Selection,
-    /// How fresh. Not looked at where there is a token.
+    /// How fresh. Only looked at where the list starts.
     pub at: ReadAt,
     /// At most so many; 0 for all.
     pub limit: u64,
-    /// The token of the list that this one continues; empty for a first one.
-    pub continue_token: String,
+    /// Which part.
+    pub from: ListFrom,
+}
+
+/// Which part of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ListFrom {
+    /// The first.
+    Start,
+    /// The one that a token (`continue`) stands for.
+    Token(String),
+    /// The one behind this object.
+    After(ListPlace),
 }
 
 /// A list, or a part of it.

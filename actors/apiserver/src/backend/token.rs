@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use model::messages::api::ListPlace;
 use model::objects::status::{Reason, Status};
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,23 @@ impl Token {
         };
         // Three strings and numbers always have a JSON form.
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(&written).unwrap_or_default())
+    }
+
+    /// Where a list under a prefix goes on, as a component names it.
+    ///
+    /// # Errors
+    /// 400 for an object that does not lie under the prefix.
+    pub(super) fn after(place: &ListPlace, prefix: &str) -> Result<Self, Status> {
+        let path = place.key.path();
+        let after = path.strip_prefix(prefix).filter(|after| !after.is_empty());
+        let after = after.ok_or_else(|| {
+            let why = format!("{} is not among what is listed", place.key);
+            Status::new(Reason::BadRequest, why)
+        })?;
+        Ok(Token {
+            revision: Some(place.revision),
+            after: after.to_owned(),
+        })
     }
 
     /// # Errors

@@ -16,6 +16,7 @@ pub mod status;
 mod upload;
 mod version;
 mod watches;
+mod yaml;
 
 pub use limits::Limits;
 pub use version::GIT_VERSION;

@@ -121,14 +121,14 @@ fn not_acceptable() -> Status {
     )
 }
 
-/// Checks that a body is JSON. A body without a type is taken for JSON.
+/// Checks that a body is JSON, or was YAML. A body without a type is taken for JSON.
 ///
 /// # Errors
 /// 415, naming what is read.
 pub fn json_body(headers: &HeaderMap) -> Result<(), Status> {
     match content_type(headers) {
-        "" | "application/json" => Ok(()),
-        _ => Err(unsupported("application/json")),
+        "" | "application/json" | "application/yaml" => Ok(()),
+        _ => Err(unsupported("application/json, application/yaml")),
     }
 }
 
@@ -146,6 +146,11 @@ pub fn patch_type(headers: &HeaderMap) -> Result<PatchType, Status> {
         "application/strategic-merge-patch+json" => Ok(PatchType::StrategicMerge),
         _ => Err(unsupported(ACCEPT_PATCH)),
     }
+}
+
+/// Whether a body is YAML.
+pub fn is_yaml(headers: &HeaderMap) -> bool {
+    content_type(headers) == "application/yaml"
 }
 
 /// Whether a body is protobuf.

@@ -309,6 +309,7 @@ fn list_query(call: &Call<'_>) -> Result<ListQuery, Status> {
         resource_version_match: call.query.get("resourceVersionMatch").to_owned(),
         limit,
         continue_token: call.query.get("continue").to_owned(),
+        after: None,
     })
 }
 

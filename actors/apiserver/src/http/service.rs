@@ -23,7 +23,7 @@ use super::objects::{is_stream, not_allowed, verb};
 use super::path::{self, Place, Target};
 use super::query::Query;
 use super::status::{answer, json_answer, with_type};
-use super::{Limits, health, negotiate, upload, version};
+use super::{Limits, health, negotiate, upload, version, yaml};
 use crate::api::Api;
 use crate::metrics::{Held, RequestLabels};
 use crate::{discovery, kinds, openapi};
@@ -161,6 +161,7 @@ impl Front {
         let _held = self.admitted(mutating)?;
         if mutating {
             let body = upload::read(body, &self.limits).await?;
+            let body = yaml::as_json(&call.parts.headers, body)?;
             self.write(verb, place, call, body).await
         } else {
             self.read(verb, place, call).await
@@ -184,6 +185,7 @@ impl Front {
             .ok_or_else(not_allowed)?;
         let _held = self.admitted(true)?;
         let body = upload::read(body, &self.limits).await?;
+        let body = yaml::as_json(&call.parts.headers, body)?;
         #[derive(serde::Deserialize)]
         struct Named {
             #[serde(default)]
@@ -249,11 +251,9 @@ impl Front {
                 .insert(header::VARY, HeaderValue::from_static("Accept"));
             return Ok(response);
         }
-        if path.starts_with("/openapi/") {
+        if let Some(document) = openapi::document(&path) {
             negotiate::plain_json(&call.parts.headers)?;
-            if let Some(document) = openapi::document(&path) {
-                return Ok(json_answer(200, document));
-            }
+            return Ok(json_answer(200, document));
         }
         Err(not_found())
     }

@@ -49,10 +49,14 @@ pub fn with_type(code: u16, media: &'static str, body: AnswerBody) -> Response<A
 
 /// A failure as JSON.
 pub fn to_value(status: &Status) -> Value {
+    let mut metadata = json!({});
+    if !status.details.continue_token.is_empty() {
+        metadata["continue"] = status.details.continue_token.as_str().into();
+    }
     let mut value = json!({
         "kind": "Status",
         "apiVersion": "v1",
-        "metadata": {},
+        "metadata": metadata,
         "status": "Failure",
         "message": status.message,
         "reason": word(status.reason),

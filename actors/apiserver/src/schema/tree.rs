@@ -1,5 +1,7 @@
 //! The lean form of a kind's schema: what a decoder has to know, without descriptions.
 
+use std::sync::LazyLock;
+
 /// A node of a [`Tree`].
 pub type NodeId = u32;
 
@@ -13,6 +15,15 @@ pub struct Tree {
 }
 
 impl Tree {
+    /// The shape of any value.
+    pub fn anything() -> &'static Tree {
+        static ANYTHING: LazyLock<Tree> = LazyLock::new(|| Tree {
+            nodes: vec![Node::Any],
+            root: 0,
+        });
+        &ANYTHING
+    }
+
     /// The node of the whole object.
     pub fn root(&self) -> NodeId {
         self.root

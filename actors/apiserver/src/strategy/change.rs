@@ -5,14 +5,16 @@ use std::sync::Arc;
 use model::messages::api::PatchType;
 use model::objects::bytes::Bytes;
 use model::objects::key::ObjectKey;
+use model::objects::kinds::Subresource;
 use model::objects::status::{Reason, Status};
 use model::rules::patch;
 use model::rules::validation::{Faults, Path};
 use serde_json::Value;
 
-use super::internal;
+use super::{internal, scale};
+use crate::http::path::Place;
 use crate::kinds::Row;
-use crate::schema::decode;
+use crate::schema::{Tree, decode};
 
 /// More operations of one JSON patch are refused, as in Kubernetes.
 const JSON_PATCH_OPERATIONS_MAX: usize = 10_000;
@@ -75,6 +77,27 @@ impl Change {
         }
     }
 
+    /// What is to be told of a patch that the schema would rather not have, given the object that it is about to
+    /// change: fields that it does not know, and keys that stand twice in the patch. Nothing, if the patch cannot be
+    /// applied: then its errors are told.
+    pub fn warnings(&self, place: &Place, current: &Value) -> Vec<String> {
+        let Change::Patch { patch, body, .. } = self else {
+            return Vec::new();
+        };
+        let (definition, tree, current) = match place.subresource {
+            Some(Subresource::Scale) => (
+                scale::DEFINITION.to_owned(),
+                scale::tree(),
+                &scale::of_object(current),
+            ),
+            _ => (patch::definition(place.row.kind), place.row.tree(), current),
+        };
+        let patched = patched(&definition, *patch, body, current).ok();
+        patched
+            .and_then(|patched| decode::from_value(tree, patched).ok())
+            .map_or(Vec::new(), |decoded| faults(body, decoded.faults))
+    }
+
     /// The object that is asked for, given the present one, in the shape of its schema.
     pub(super) fn apply(&self, row: &Row, current: &Value) -> Result<Value, Status> {
         match self {
@@ -88,8 +111,8 @@ impl Change {
                 let decoded = decode::from_value(row.tree(), patched).map_err(|error| {
                     unhandled(row.kind.version, row.kind.kind, &error.to_string())
                 })?;
-                if *validation == FieldValidation::Strict && !decoded.faults.is_empty() {
-                    return Err(strict_patch(body, &decoded.faults));
+                if *validation == FieldValidation::Strict {
+                    refuse_faults(body, decoded.faults)?;
                 }
                 for field in ["apiVersion", "kind"] {
                     if decoded.value.get(field) != current.get(field) {
@@ -163,13 +186,25 @@ pub fn strict(faults: &[String]) -> Status {
     )
 }
 
-/// 422 for a patch that brings fields that the schema does not know.
-pub(super) fn strict_patch(patch: &[u8], faults: &[String]) -> Status {
+/// The keys that stand twice in a patch, and behind them the faults of the patched object.
+fn faults(patch: &[u8], of_patched: Vec<String>) -> Vec<String> {
+    let twice = decode::from_slice(Tree::anything(), patch);
+    let mut faults = twice.map_or(Vec::new(), |decoded| decoded.faults);
+    faults.extend(of_patched);
+    faults
+}
+
+/// 422 for a patch in which keys stand twice, or that brings fields that the schema does not know.
+pub(super) fn refuse_faults(patch: &[u8], of_patched: Vec<String>) -> Result<(), Status> {
+    let faults = faults(patch, of_patched);
+    if faults.is_empty() {
+        return Ok(());
+    }
     let mut causes = Faults::default();
     let patch = Value::from(String::from_utf8_lossy(patch));
     let root = Path::Root;
-    causes.invalid(&root.field("patch"), &patch, &strict(faults).message);
-    causes.into_status("", "", "")
+    causes.invalid(&root.field("patch"), &patch, &strict(&faults).message);
+    Err(causes.into_status("", "", ""))
 }
 
 /// 400 for a body that is no object of its kind.

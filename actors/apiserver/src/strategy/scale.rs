@@ -8,12 +8,12 @@ use model::objects::status::{Reason, Status};
 use model::rules::selector::LabelSelector;
 use serde_json::{Value, json};
 
-use super::change::{Change, patched, strict_patch, unhandled};
+use super::change::{Change, patched, refuse_faults, unhandled};
 use super::{FieldValidation, internal};
 use crate::schema::{self, Tree, decode};
 
 /// The OpenAPI definition of a Scale.
-const DEFINITION: &str = "io.k8s.api.autoscaling.v1.Scale";
+pub(super) const DEFINITION: &str = "io.k8s.api.autoscaling.v1.Scale";
 
 /// The schema of a Scale.
 pub fn tree() -> &'static Tree {
@@ -63,8 +63,8 @@ pub(super) fn update(key: &ObjectKey, current: &Value, change: &Change) -> Resul
             let patched = patched(DEFINITION, *patch, body, &of_object(current))?;
             let decoded = decode::from_value(tree(), patched)
                 .map_err(|error| unhandled("v1", "Scale", &error.to_string()))?;
-            if *validation == FieldValidation::Strict && !decoded.faults.is_empty() {
-                return Err(strict_patch(body, &decoded.faults));
+            if *validation == FieldValidation::Strict {
+                refuse_faults(body, decoded.faults)?;
             }
             decoded.value
         }

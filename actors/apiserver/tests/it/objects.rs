@@ -2,7 +2,8 @@
 //!
 //! A case begins with `=== METHOD PLURAL[/SUBRESOURCE] [Strict|Warn|Ignore] NAME`, `METHOD` being that of HTTP,
 //! and holds a body. Two bodies, parted by a line `---`, are the present object and what a `PUT` or `PATCH` (with
-//! `json`, `merge` or `strategic` in place of the validation) makes of it.
+//! `json`, `merge` or `strategic` in place of the validation, which is `Strict` unless it follows behind a `/`) makes
+//! of it.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -118,16 +119,25 @@ fn create(place: &Place, body: &str, how: &str) -> Made {
 fn update(method: &str, place: &Place, present: &Value, body: &str, how: &str) -> Made {
     let key = place.key();
     let context = context(&key, place.subresource);
-    let patch = |kind| Change::Patch {
-        patch: kind,
-        body: body.as_bytes().into(),
-        validation: FieldValidation::Strict,
+    let (kind, how) = how.split_once('/').unwrap_or((how, "Strict"));
+    let patch = |kind| {
+        let change = Change::Patch {
+            patch: kind,
+            body: body.as_bytes().into(),
+            validation: validation(how),
+        };
+        let warnings = match how {
+            "Warn" => change.warnings(place, present),
+            _ => Vec::new(),
+        };
+        (change, warnings)
     };
-    let (change, warnings) = match (method, how) {
-        ("PATCH", "json") => (patch(PatchType::Json), Vec::new()),
-        ("PATCH", "merge") => (patch(PatchType::Merge), Vec::new()),
-        ("PATCH", "strategic") => (patch(PatchType::StrategicMerge), Vec::new()),
+    let (change, warnings) = match (method, kind) {
+        ("PATCH", "json") => patch(PatchType::Json),
+        ("PATCH", "merge") => patch(PatchType::Merge),
+        ("PATCH", "strategic") => patch(PatchType::StrategicMerge),
         _ => {
+            let how = kind;
             let accepted = accept(place, body.as_bytes(), validation(how))?;
             (Change::Whole(Arc::new(accepted.object)), accepted.warnings)
         }

@@ -105,7 +105,12 @@ impl Reconcile for Namespaces {
             }
             Stage::Deleting => {
                 session.stage = Stage::Listing;
-                Next::Ask(for_each_kind(key, &Verb::List(ListOptions::default())))
+                // One that is left is enough to know that the namespace is not empty.
+                let one = ListOptions {
+                    limit: 1,
+                    ..ListOptions::default()
+                };
+                Next::Ask(for_each_kind(key, &Verb::List(one)))
             }
             Stage::Listing if session.left > 0 => Next::Again(AGAIN_MS),
             Stage::Listing => {
