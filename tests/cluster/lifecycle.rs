@@ -102,6 +102,47 @@ fn a_killed_supervisor_takes_its_components_along_and_leaves_its_pods_to_the_nex
     cluster.stop();
 }
 
+/// What a killed run left of a node that the next run does not have belongs to nobody, and is taken down.
+#[test]
+#[cfg_attr(not(root), ignore = "needs root")]
+fn a_node_that_is_no_more_leaves_nothing() {
+    let cluster = Cluster::start(&["--nodes", "2"]);
+    let pods = ["node-1", "node-2"].map(|node| {
+        format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: on-{node}}}, spec: {{nodeName: {node}, \
+             containers: [{{name: echo, image: plimsoll/echo}}]}}}}\n"
+        )
+    });
+    let file = cluster.path().join("pods.yaml");
+    std::fs::write(&file, pods.join("---\n")).expect("written");
+    let applied = cluster.plimsoll(&["apply", "-f", &file.display().to_string()]);
+    assert!(applied.status.success(), "{}", cluster.told());
+    let shims = |path: &std::path::Path| {
+        let mut nodes: Vec<String> = processes::of(path)
+            .into_iter()
+            .filter_map(|(_, line)| {
+                let (_, rest) = line.split_once("/nodes/")?;
+                line.contains(" shim ")
+                    .then(|| rest.split('/').next().unwrap_or_default().to_owned())
+            })
+            .collect();
+        nodes.sort();
+        nodes
+    };
+    let both = || (shims(cluster.path()) == ["node-1", "node-2"]).then_some(());
+    eventually(PATIENCE, both).unwrap_or_else(|| panic!("no pods:\n{}", cluster.told()));
+    let home = cluster.kill();
+    let components = || {
+        processes::of(home.path())
+            .into_iter()
+            .any(|(_, line)| line.contains(" run --supervised-by "))
+    };
+    eventually(PATIENCE, || (!components()).then_some(())).expect("they go with `up`");
+    let cluster = Cluster::start_in(home, &["--nodes", "1"]);
+    assert_eq!(shims(cluster.path()), ["node-1"]);
+    cluster.stop();
+}
+
 #[test]
 #[cfg_attr(not(root), ignore = "needs root")]
 fn one_process_does_what_several_do() {

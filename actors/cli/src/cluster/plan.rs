@@ -1,8 +1,10 @@
 //! Which components a cluster on this machine has, where each listens, and in which order they stop.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use anyhow::Context;
 use model::machines::supervisor::{Part, Supervisor};
 use runtime::Subnet;
 
@@ -90,6 +92,42 @@ impl Plan {
         parts.insert(0, planned(Component::Apiserver(apiserver), 2, STOP_MS));
         parts.insert(0, planned(Component::Store(store), 3, STOP_MS));
         Ok(Plan { parts })
+    }
+
+    /// The kubelets of nodes that an earlier run on the directory had, and that this plan has not: nobody adopts
+    /// their pods, so that what is left of them is to be taken down.
+    ///
+    /// # Errors
+    /// If the directory cannot be read.
+    pub fn former_kubelets(&self) -> anyhow::Result<Vec<Kubelet>> {
+        let mut kubelets = self.parts.iter().filter_map(|part| match &part.component {
+            Component::Kubelet(kubelet) => Some(kubelet),
+            _ => None,
+        });
+        let Some(like) = kubelets.next() else {
+            return Ok(Vec::new());
+        };
+        let own: BTreeSet<&str> = kubelets.chain([like]).map(|one| &*one.node).collect();
+        let pod_network = like.pod_cidr.gateway().octets();
+        let directory = like.directory();
+        let Some(nodes) = directory.parent().filter(|nodes| nodes.is_dir()) else {
+            return Ok(Vec::new());
+        };
+        let mut former = Vec::new();
+        for entry in std::fs::read_dir(nodes)
+            .with_context(|| format!("{} cannot be read", nodes.display()))?
+        {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            let number = name.strip_prefix("node-").and_then(|n| n.parse().ok());
+            if let Some(number) = number.filter(|_| !own.contains(&*name)) {
+                former.push(Kubelet {
+                    pod_cidr: cidr([pod_network[0], pod_network[1]], number)?,
+                    node: name,
+                    ..like.clone()
+                });
+            }
+        }
+        Ok(former)
     }
 
     /// The machine that looks after the plan's components.

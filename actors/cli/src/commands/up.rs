@@ -109,6 +109,9 @@ impl Up {
         environment: Environment,
         begun: Instant,
     ) -> anyhow::Result<()> {
+        for kubelet in plan.former_kubelets()? {
+            sweep(&kubelet).await?;
+        }
         let progress = Progress::begin(plan.parts.len());
         let (supervisor, notices) = if self.single_process {
             supervise(plan.clone(), data_dir, Tasks::default(), environment)?
