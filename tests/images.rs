@@ -122,7 +122,9 @@ fn an_imported_image_runs() {
 
     // What is no image is refused, and nothing of it stays.
     let torn = cluster.path().join("torn.tar");
-    let whole = std::fs::read(&file).expect("it is there");
+    let other = [program.as_slice(), b"another"].concat();
+    let whole = saved(cluster.path(), "example.test/torn:1", &other);
+    let whole = std::fs::read(whole).expect("it is there");
     std::fs::write(&torn, &whole[..whole.len() / 2]).expect("written");
     let (code, _, why) = image(&["import", &torn.display().to_string()]);
     assert_eq!(code, Some(1), "{why}");
