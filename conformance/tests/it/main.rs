@@ -1,5 +1,7 @@
 //! Traces as the shells write them, read back; and traces that are not as they should be.
 
+mod suite;
+
 use std::path::PathBuf;
 
 use bincode::{Decode, Encode};
