@@ -6,6 +6,7 @@ pub mod counterexample;
 pub mod graph;
 pub mod liveness;
 pub mod node;
+pub mod replicaset;
 pub mod specification;
 pub mod store;
 pub mod watch;

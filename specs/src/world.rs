@@ -161,6 +161,29 @@ pub fn walk<W: World>(
     Ok(state)
 }
 
+/// Walks at random until a state is what is looked for, for at most `steps` choices. Answers whether one was.
+pub fn step_at_random<W: World>(
+    world: &W,
+    seed: u64,
+    steps: usize,
+    state: &mut W::State,
+    found: impl Fn(&W::State) -> bool,
+) -> bool {
+    let mut random = SplitMix(seed);
+    for _ in 0..steps {
+        if found(state) {
+            return true;
+        }
+        let mut choices = world.choices(state);
+        if choices.is_empty() {
+            return false;
+        }
+        let choice = choices.swap_remove(random.below(choices.len()));
+        world.take(state, &choice);
+    }
+    found(state)
+}
+
 /// The generator SplitMix64 (Steele, Lea and Flood, 2014): small, seeded, the same everywhere.
 struct SplitMix(u64);
 

@@ -38,7 +38,7 @@ fn every_tiny_world_holds_and_every_word_in_it_matters() {
         let size = listed.size("tiny").expect("checked above");
         for (word, without) in (listed.world)(size).without_each() {
             assert!(
-                without < states,
+                without < states || size.unseen.contains(&word),
                 "{}: {states} states, without \"{word}\" {without}",
                 listed.name
             );
@@ -60,8 +60,8 @@ fn every_world_of_ci_size_holds() {
 #[test]
 #[ignore = "large: many minutes"]
 fn every_large_world_holds() {
-    for listed in all() {
-        let report = check(&listed, "large");
+    for listed in all().iter().filter(|listed| listed.size("large").is_some()) {
+        let report = check(listed, "large");
         println!(
             "{}: {} states in {:.1} s",
             listed.name, report.states, report.seconds

@@ -2,5 +2,6 @@
 
 mod catalog;
 mod liveness;
+mod replicaset;
 mod store;
 mod watch;

@@ -241,9 +241,6 @@ fn print(listed: &Listed, size: &Size, report: &Report, mermaid: bool) {
             }
         }
     }
-    for (word, times) in report.taken.iter().filter(|(_, times)| **times == 0) {
-        println!("  FAILS  sometimes  {word} is taken ({times} times)");
-    }
 }
 
 fn object(listed: &Listed, size: &Size, report: &Report) -> serde_json::Value {
