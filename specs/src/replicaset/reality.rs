@@ -120,11 +120,6 @@ impl Reality {
             items,
         }
     }
-
-    /// What is still to be seen from a position on: all that later steps depend on.
-    pub(super) fn unseen(&self, position: usize) -> &[Fact] {
-        &self.facts[position..]
-    }
 }
 
 impl Fact {
