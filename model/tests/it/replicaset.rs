@@ -219,3 +219,11 @@ fn scenarios_and_transitions() {
     let rows: Vec<String> = transitions.borrow().iter().cloned().collect();
     insta::assert_snapshot!(rows.join("\n"));
 }
+
+/// What stands for an object that cannot be read is of its own kind: anything else would be taken for another's.
+#[test]
+fn what_cannot_be_read_is_absent_as_what_it_is() {
+    assert!(matches!(ReplicaSets.absent(&kinds::pods()), Seen::Pod(_)));
+    let set = ReplicaSets.absent(&kinds::replicasets());
+    assert!(matches!(set, Seen::ReplicaSet(_)));
+}
