@@ -129,8 +129,13 @@ fn a_node_that_is_no_more_leaves_nothing() {
         nodes.sort();
         nodes
     };
-    let both = || (shims(cluster.path()) == ["node-1", "node-2"]).then_some(());
+    let both = || {
+        let output = cluster.plimsoll(&["get", "pods"]);
+        let table = String::from_utf8_lossy(&output.stdout).into_owned();
+        (table.matches(" Running ").count() == 2).then_some(())
+    };
     eventually(PATIENCE, both).unwrap_or_else(|| panic!("no pods:\n{}", cluster.told()));
+    assert_eq!(shims(cluster.path()), ["node-1", "node-2"]);
     let home = cluster.kill();
     let components = || {
         processes::of(home.path())

@@ -73,17 +73,25 @@ fn run(cluster: &Cluster, arguments: &[&str]) -> String {
 #[cfg_attr(not(all(root, kubectl)), ignore = "needs root and kubectl")]
 fn what_goes_on_is_followed() {
     let cluster = Cluster::start(&[]);
-    let pods = Following::start(cluster.kubectl_command(&["get", "pods", "-w", "-l", "run=shown"]));
+    // Its line says that kubectl has listed: what comes later is watched from there on.
+    let nobody = r#"--overrides={"spec":{"schedulerName":"nobody"}}"#;
+    let image = "--image=plimsoll/echo";
+    let followed = "--labels=is=followed";
+    run(&cluster, &["run", "waits", image, followed, nobody]);
+    let pods =
+        Following::start(cluster.kubectl_command(&["get", "pods", "-w", "-l", "is=followed"]));
+    let listed = pods.until(&["waits"]);
     run(
         &cluster,
-        &["run", "shown", "--image=plimsoll/echo", "--", "ignore-term"],
+        &["run", "shown", image, followed, "--", "ignore-term"],
     );
-    let lines = pods.until(&["1/1", "Running"]);
+    let lines = pods.until(&["shown", "1/1", "Running"]);
     let words = |line: &str| -> Vec<String> {
         line.split_whitespace().take(3).map(str::to_owned).collect()
     };
-    assert_eq!(words(&lines[0]), ["NAME", "READY", "STATUS"]);
-    assert_eq!(words(&lines[1]), ["shown", "0/1", "Pending"]);
+    assert_eq!(words(&listed[0]), ["NAME", "READY", "STATUS"]);
+    assert_eq!(words(&listed[1]), ["waits", "0/1", "Pending"]);
+    assert_eq!(words(&lines[0]), ["shown", "0/1", "Pending"]);
     assert!(
         lines.iter().any(|line| line.contains("ContainerCreating")),
         "{lines:#?}"
