@@ -183,7 +183,7 @@ async fn components_list_in_parts(cluster: &Cluster) -> anyhow::Result<()> {
             }
             let key =
                 model::objects::key::ObjectKey::new(kinds::configmaps(), last_namespace, name);
-            options.after = Some(ListPlace { revision, key });
+            options.after = Some(Box::new(ListPlace { revision, key }));
             // Not part of the list: it is as of its first part.
             let late = json!({"metadata": {"name": format!("z-late-{namespace}{}", parts.len())}});
             maps.create(&PostParams::default(), &serde_json::from_value(late)?)
@@ -196,10 +196,10 @@ async fn components_list_in_parts(cluster: &Cluster) -> anyhow::Result<()> {
     // A place that is not in the list is refused.
     let elsewhere = ListOptions {
         limit: 2,
-        after: Some(ListPlace {
+        after: Some(Box::new(ListPlace {
             revision: 1,
             key: model::objects::key::ObjectKey::new(kinds::secrets(), "default", "part-1"),
-        }),
+        })),
         ..ListOptions::default()
     };
     let refused = list(&connection, "", elsewhere).await?;

@@ -152,7 +152,7 @@ async fn perform(
                     Some(_) => String::new(),
                 },
                 limit: i64::try_from(list.limit).unwrap_or(i64::MAX),
-                after: list.after,
+                after: list.after.map(|place| *place),
                 ..ListQuery::default()
             };
             let list = api.list(who, &place, &query).await?;

@@ -132,7 +132,7 @@ impl ApiClient {
             match items.last() {
                 Some(last) if full => {
                     let key = last.key.clone();
-                    options.after = Some(ListPlace { revision, key });
+                    options.after = Some(Box::new(ListPlace { revision, key }));
                 }
                 _ => return Ok(Listed { revision, items }),
             }

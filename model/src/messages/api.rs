@@ -96,7 +96,7 @@ pub struct ListOptions {
     /// At most so many objects; 0 for all. As many as that mean that more may follow.
     pub limit: u64,
     /// Where the part before ended; `None` for the first part.
-    pub after: Option<ListPlace>,
+    pub after: Option<Box<ListPlace>>,
 }
 
 /// Where a part of a list ended. The next part is as of the same revision, so that the parts are one list (KEP-365);
