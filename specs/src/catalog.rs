@@ -76,6 +76,7 @@ pub fn all() -> Vec<Listed> {
         crate::store::listed(),
         crate::watch::listed(),
         crate::replicaset::listed(),
+        crate::watch::machines::listed(),
     ]
 }
 

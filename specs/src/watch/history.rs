@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use model::machines::{store, watch_cache};
+use model::machines::store;
 use model::messages::api::Change;
 
 /// The store's key of an object.
@@ -59,35 +59,6 @@ impl Filter {
 
 impl store::Value for Object {
     fn size(&self) -> u64 {
-        1
-    }
-}
-
-/// As the watch cache holds it: the mark is its group, as a pod's node is a pod's.
-impl watch_cache::Cached for Object {
-    type Filter = Filter;
-
-    fn matches(&self, filter: &Filter) -> bool {
-        filter.selects(*self)
-    }
-
-    fn group(&self) -> &str {
-        if self.marked { "marked" } else { "" }
-    }
-
-    fn group_of(filter: &Filter) -> Option<&str> {
-        (*filter == Filter::Marked).then_some("marked")
-    }
-
-    fn is_everything(filter: &Filter) -> bool {
-        *filter == Filter::Everything
-    }
-
-    fn restamped(&self, _revision: u64) -> Self {
-        *self
-    }
-
-    fn size(&self) -> usize {
         1
     }
 }

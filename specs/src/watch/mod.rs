@@ -3,6 +3,8 @@
 pub mod cache;
 pub mod history;
 pub mod ledger;
+pub mod machines;
+pub mod opened;
 pub mod properties;
 pub mod reflector;
 pub mod specification;
@@ -29,7 +31,7 @@ const SHORT: &[&[Writes]] = &[&[&[(A, MARKED)]], &[&[(A, PLAIN)]]];
 const LONG: &[&[Writes]] = &[
     &[&[(A, MARKED)]],
     &[&[(A, PLAIN), (B, MARKED)], &[(A, GONE)]],
-    &[&[(A, MARKED)]],
+    &[&[(A, MARKED)], &[(B, MARKED)]],
 ];
 
 /// The world of a size.
@@ -50,10 +52,10 @@ pub fn world(size: &str) -> WatchWorld {
         },
         "large" => WatchWorld {
             watch: watch(2, &[Filter::Marked, Filter::Everything]),
-            script: LONG,
-            extras: 2,
-            window: 1,
-            room: 2,
+            script: SHORT,
+            extras: 1,
+            window: 0,
+            room: 1,
             streams: true,
         },
         _ => WatchWorld {
@@ -69,19 +71,18 @@ pub fn world(size: &str) -> WatchWorld {
 
 /// The specification as the catalog lists it.
 pub fn listed() -> Listed {
+    const fn size(name: &'static str, holds: &'static str, states: usize) -> Size {
+        Size {
+            name,
+            holds,
+            states,
+            unseen: &[],
+        }
+    }
     const SIZES: &[Size] = &[
-        Size {
-            name: "tiny",
-            holds: "1 server, 1 client, 2 revisions, 1 fault",
-            states: 0,
-            unseen: &[],
-        },
-        Size {
-            name: "ci",
-            holds: "2 servers, 1 client, 3 revisions, 2 faults",
-            states: 0,
-            unseen: &[],
-        },
+        size("tiny", "1 server, 1 client, 2 revisions, 1 extra", 4_616),
+        size("ci", "2 servers, 1 client, 3 revisions, 1 extra", 0),
+        size("large", "2 servers, 2 clients, 2 revisions, 1 extra", 0),
     ];
     Listed {
         name: "watch",

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use model::messages::api::Change;
 
-use super::history::Event;
-use super::ledger::{Seen, What, Witnessed};
+use super::history::{Event, Filter, History};
+use super::ledger::{Ledger, Seen, What, Witnessed};
 use crate::checked::Checked;
-use crate::world::{Kind, Property};
+use crate::world::Property;
 
 /// One of the seventeen guarantees.
 #[derive(Clone, Copy, Debug)]
@@ -68,12 +68,19 @@ pub fn clients_accept<W: Witnessed>(_: &Checked<W>, state: &W::State) -> bool {
     W::ledger(state).accepted()
 }
 
-/// The name of a property's kind in the tables.
-pub fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Always => "always",
-        Kind::Sometimes => "sometimes",
-    }
+/// Whether the last that a client was told is that an object which is there has left its selector.
+pub fn has_left(ledger: &Ledger, history: &History) -> bool {
+    ledger.clients.iter().any(|client| {
+        let told = client.told();
+        let all = history.at(told.revision, Filter::Everything);
+        told.watch
+            .iter()
+            .flat_map(|watch| &watch.at_last)
+            .any(|key| {
+                all.get(key)
+                    .is_some_and(|(_, object)| !client.filter.selects(*object))
+            })
+    })
 }
 
 /// The events of a batch, unless they are initial ones.

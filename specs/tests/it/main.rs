@@ -1,5 +1,6 @@
 //! The worlds, explored whole; and their documents, held against the code.
 
+mod bugs;
 mod catalog;
 mod liveness;
 mod replicaset;

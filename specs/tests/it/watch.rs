@@ -1,27 +1,78 @@
-//! The watch specification's worlds.
+//! The watch specification's worlds beyond what the catalog's tests ask of every specification.
+
+use std::fmt::Write as _;
+
+use specs::catalog::Checkable;
+use specs::checked::Checked;
+use specs::watch::machines::MachinesWorld;
+use specs::watch::world::Writes;
+use specs::watch::{machines, world};
+use specs::world::walk;
+
+const A: usize = 0;
+const B: usize = 1;
+
+/// Longer than can be explored whole.
+const SCRIPT: &[&[Writes]] = &[
+    &[&[(A, Some(true))], &[(B, Some(true))]],
+    &[&[(A, Some(false)), (B, Some(true))], &[(B, Some(false))]],
+    &[&[(A, Some(true))], &[(B, None)]],
+    &[&[(A, Some(false))], &[(B, Some(true))]],
+    &[&[(A, Some(true)), (B, Some(false))]],
+    &[&[(A, None), (B, Some(true))], &[(A, Some(false))]],
+    &[&[(A, Some(true))], &[(B, None)]],
+];
 
 #[test]
-#[ignore = "figures"]
-fn figures() {
-    let size = std::env::var("SIZE").unwrap_or_else(|_| "tiny".to_owned());
-    let world = specs::checked::Checked::new(specs::watch::world(&size));
-    let report = specs::catalog::Checkable::check(&world);
-    println!(
-        "{} states, {} with ghosts, {} transitions, depth {}, {:.1} s",
-        report.states, report.with_ghosts, report.transitions, report.depth, report.seconds
-    );
-    for verdict in &report.properties {
-        if !verdict.holds {
-            println!("FAILS {} {}", verdict.kind, verdict.name);
-            if let Some(telling) = &verdict.counterexample {
-                println!("{telling}");
+fn long_random_histories_of_machines_keep_the_guarantees() {
+    for streams in [false, true] {
+        let world = Checked::new(MachinesWorld {
+            script: SCRIPT,
+            extras: 8,
+            streams,
+            ..machines::world("large")
+        });
+        for seed in 0..1_000 {
+            if let Err(violation) = walk(&world, seed, 300) {
+                panic!("seed {seed}: {violation:#?}");
             }
         }
     }
-    println!("{:?}", report.taken);
-    if size == "tiny" {
-        for (word, states) in specs::catalog::Checkable::without_each(&world) {
-            println!("without {word}: {states}");
+}
+
+/// How often each word leads from a state to another.
+#[test]
+fn the_tiny_worlds_have_these_transitions() {
+    let worlds: [(&str, Box<dyn Checkable>); 2] = [
+        ("watch", Box::new(Checked::new(world("tiny")))),
+        (
+            "watch-machines",
+            Box::new(Checked::new(machines::world("tiny"))),
+        ),
+    ];
+    let mut table = String::new();
+    for (name, world) in worlds {
+        let report = world.check();
+        let (states, transitions) = (report.states, report.transitions);
+        writeln!(table, "{name}: {states} states, {transitions} transitions")
+            .expect("a string takes what is written");
+        for (word, times) in report.taken {
+            writeln!(table, "  {word}: {times}").expect("a string takes what is written");
         }
     }
+    insta::assert_snapshot!(table);
+}
+
+/// The streaming client is a size of its own, which the catalog's tests do not ask for.
+#[test]
+fn clients_that_stream_are_kept_true_too() {
+    let listed = machines::listed();
+    let size = listed.size("streams").expect("it is listed");
+    let report = listed.check(size);
+    let properties = || report.properties.iter();
+    let broken: Vec<&str> = properties()
+        .filter(|verdict| !verdict.holds)
+        .map(|verdict| verdict.name)
+        .collect();
+    assert_eq!(broken, [""; 0], "{} states", report.states);
 }

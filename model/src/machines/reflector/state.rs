@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 /// The machine. `V` is what it moves without looking into it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reflector<V> {
     /// The first wait after a failure, in milliseconds.
     pub backoff_first_ms: u64,

@@ -26,7 +26,7 @@ pub use state::State;
 pub use value::Value;
 
 /// The machine: etcd's key-value model over values `V`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Store<V> {
     limits: Limits,
     values: PhantomData<V>,

@@ -78,7 +78,12 @@ fn fill<V: Cached>(turn: &mut Turn<'_, V>, objects: BTreeMap<Key, Held<V>>, revi
         state.window = Window::empty(revision);
         state.revision = revision;
         state.filled = true;
-        let ended: Vec<RequestId> = state.watchers.keys().copied().collect();
+        // Guarantee 11: one that is ahead of this server, as another had already served it, misses nothing.
+        let misses = state
+            .watchers
+            .iter()
+            .filter(|(_, watcher)| watcher.sent < revision);
+        let ended: Vec<RequestId> = misses.map(|(id, _)| *id).collect();
         for watcher in ended {
             watch::close(turn, watcher, watch::expired(old, revision));
         }

@@ -11,7 +11,7 @@ use super::state::{Feed, Queries, Scopes, State, Window};
 use super::{feed, follow, read, watch};
 
 /// How much a watch cache keeps and how long it waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Changes that the window keeps at most.
     pub window_changes: usize,
@@ -51,7 +51,7 @@ impl Default for Limits {
 }
 
 /// The machine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WatchCache<V> {
     /// How much it keeps.
     pub limits: Limits,

@@ -12,7 +12,7 @@ pub use choice::Choice;
 
 use super::history::{Filter, key};
 use super::ledger::{Ledger, What, Witnessed};
-use super::properties::{clients_accept, guarantees};
+use super::properties::{clients_accept, guarantees, has_left};
 use super::specification::{self, Action, Watch};
 use crate::checked::Checked;
 use crate::specification::{Refused, Specification};
@@ -315,18 +315,6 @@ fn told_gone(_: &Held, state: &State) -> bool {
 }
 
 fn object_left(world: &Held, state: &State) -> bool {
-    let history = &state.watch.history;
-    let all = history.at(history.newest(), Filter::Everything);
-    state
-        .ledger
-        .clients
-        .iter()
-        .filter(|client| client.filter == Filter::Marked)
-        .any(|client| {
-            let mut told = client.told().objects.iter().flatten();
-            client.told().revision == history.newest()
-                && all.values().any(|(_, object)| !object.marked)
-                && told.next().is_none()
-        })
-        || !world.world.watch.filters.contains(&Filter::Marked)
+    let filters = &world.world.watch.filters;
+    !filters.contains(&Filter::Marked) || has_left(&state.ledger, &state.watch.history)
 }

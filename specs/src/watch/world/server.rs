@@ -18,7 +18,7 @@ impl WatchWorld {
     pub(super) fn fill(&self, state: &mut State, server: usize) {
         let revision = state.watch.history.newest();
         if state.watch.servers[server].cache.revision != revision {
-            for client in self.watching(state, server) {
+            for client in self.missing(state, server, revision) {
                 self.close(state, client, 410, false);
             }
         }
@@ -223,11 +223,14 @@ impl WatchWorld {
             .push_back(Frame::Closed(code, in_window));
     }
 
-    /// The clients that have a watch open at a server.
-    fn watching(&self, state: &State, server: usize) -> Vec<usize> {
+    /// The clients with a watch at a server that has not been handed everything up to a revision.
+    fn missing(&self, state: &State, server: usize, revision: u64) -> Vec<usize> {
         let watches = &state.watch.servers[server].cache.watches;
         (0..state.clients.len())
-            .filter(|client| watches.contains_key(&self.requests(*client).1))
+            .filter(|client| {
+                let watch = watches.get(&self.requests(*client).1);
+                watch.is_some_and(|watch| watch.sent < revision)
+            })
             .collect()
     }
 }

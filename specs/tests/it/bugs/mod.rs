@@ -1,0 +1,7 @@
+//! Seeded bugs: shipped machines with a historical bug put back in, each caught by the property that its row names.
+
+mod faulty;
+mod hunt;
+mod watch;
+mod watch_caches;
+mod watch_parts;
