@@ -62,17 +62,3 @@ fn the_tiny_worlds_have_these_transitions() {
     }
     insta::assert_snapshot!(table);
 }
-
-/// The streaming client is a size of its own, which the catalog's tests do not ask for.
-#[test]
-fn clients_that_stream_are_kept_true_too() {
-    let listed = machines::listed();
-    let size = listed.size("streams").expect("it is listed");
-    let report = listed.check(size);
-    let properties = || report.properties.iter();
-    let broken: Vec<&str> = properties()
-        .filter(|verdict| !verdict.holds)
-        .map(|verdict| verdict.name)
-        .collect();
-    assert_eq!(broken, [""; 0], "{} states", report.states);
-}
