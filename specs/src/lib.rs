@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod checked;
 pub mod counterexample;
+pub mod create_pod;
 pub mod graph;
 pub mod liveness;
 pub mod node;

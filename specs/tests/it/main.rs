@@ -2,6 +2,7 @@
 
 mod bugs;
 mod catalog;
+mod create_pod;
 mod liveness;
 mod replicaset;
 mod store;

@@ -1,0 +1,48 @@
+//! The path of a pod, abstract.
+
+use specs::catalog::Checkable;
+use specs::checked::Checked;
+use specs::create_pod::world::{CreatePodWorld, Faults, Planned};
+
+/// W="plan nodes room schedulers deletable removable crashS crashK lost fail ends losses"; plan as in a+a-b+
+#[test]
+#[ignore]
+fn try_it() {
+    for spec in std::env::var("W").unwrap().split(';') {
+        let words: Vec<&str> = spec.split_whitespace().collect();
+        let n = |i: usize| words[i].parse::<u8>().unwrap();
+        let mut plan = Vec::new();
+        let mut it = words[0].chars();
+        while let (Some(name), Some(sign)) = (it.next(), it.next()) {
+            plan.push(Planned { name: if name == 'a' { "a" } else { "b" }, restarts: sign == '+' });
+        }
+        let world = CreatePodWorld {
+            plan,
+            nodes: n(1) as usize,
+            room: n(2) as usize,
+            schedulers: n(3) as usize,
+            deletable: n(4) as usize,
+            removable_nodes: n(5) == 1,
+            faults: Faults {
+                scheduler_crashes: n(6),
+                kubelet_crashes: n(7),
+                lost_answers: n(8),
+                failed_starts: n(9),
+                ends: n(10),
+                losses: n(11),
+            },
+        };
+        if std::env::var("EACH").is_ok() {
+            println!("{:?}", Checked::new(world.clone()).without_each());
+        }
+        let report = Checked::new(world).check();
+        println!("== {spec}: states {} ghosts {} transitions {} depth {} seconds {}", report.states, report.with_ghosts, report.transitions, report.depth, report.seconds);
+        for verdict in &report.properties {
+            if !verdict.holds {
+                println!("{} {} {}", verdict.kind, verdict.name, verdict.holds);
+            }
+            if let Some(it) = &verdict.counterexample { println!("{it}"); }
+        }
+        println!("{:?}", report.taken.iter().filter(|it| *it.1 == 0).collect::<Vec<_>>());
+    }
+}
