@@ -1,6 +1,7 @@
 #![doc = include_str!("README.md")]
 
 mod listed;
+pub mod machines;
 pub mod name;
 pub mod node;
 pub mod pod;

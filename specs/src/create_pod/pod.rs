@@ -52,6 +52,8 @@ pub struct Pod {
     pub phase: Phase,
     /// The phase that this process of its kubelet has reported last.
     pub reporting: Option<Phase>,
+    /// Whether a process of its kubelet has reported that it has ended; the API may have that without an answer.
+    pub end_reported: bool,
     /// Whether this process of its kubelet has admitted it.
     pub admitted: bool,
     /// Whether a process of its kubelet, this or an earlier one, has learnt that it ends.
@@ -176,7 +178,7 @@ impl PodSpecification {
                 let proof = state.node.is_none()
                     || state.removal_asked
                     || state.node_gone
-                    || state.phase.terminal() && state.alive.is_empty();
+                    || state.end_reported && state.alive.is_empty();
                 guard(
                     proof || self.users_may_force || state.uncertain,
                     "removed only with proof",
@@ -343,6 +345,7 @@ impl Pod {
             || format!("from {before:?} to {phase:?}"),
         )?;
         self.reporting = Some(phase);
+        self.end_reported |= phase.terminal();
         Ok(())
     }
 }

@@ -1,0 +1,534 @@
+//! The machines that ship, composed into a closed world: the API server's write path over a small store, schedulers,
+//! kubelets over runtimes that fail and outlive them, and the collector of pods whose node is gone.
+//!
+//! Everything that a machine says goes to the acceptors of the [specification](crate::create_pod): that none refuses
+//! is refinement. Reconcile altitude: a component sees the API as it is at a moment that the world chooses, a kubelet
+//! may list from a cache that is behind, writes are decided over such a cache, answers are lost, processes crash.
+//! What only its own node and nobody else can notice (volumes, sandboxes, images) is done at once when it is asked
+//! for; a crash falls between two choices of the world.
+
+mod api;
+mod collector;
+mod kubelet;
+mod listed;
+mod objects;
+mod process;
+mod properties;
+mod scheduler;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use model::machine::Machine as _;
+use model::machines::kubelet::pod::{Phase, Requests};
+use model::machines::transaction::WriteVerb;
+use model::messages::api::DeleteOptions;
+use model::objects::key::ObjectKey;
+use model::objects::kinds;
+
+use crate::create_pod::world::{Faults, Planned};
+use crate::create_pod::{Action, CreatePod};
+use crate::specification::Acceptor;
+use crate::world::{Happens, Property, Word, World};
+
+pub use api::Store;
+pub use collector::Collector;
+pub use kubelet::{Host, KubeletProcess, Node};
+pub use listed::{listed, world};
+pub use objects::{Change, Thing, Things};
+pub use process::{Process, Shipped, Suite};
+pub use properties::properties;
+pub use scheduler::SchedulerSide;
+
+use api::{node_key, pod_key};
+
+/// The most nodes.
+pub const NODES: usize = 2;
+
+/// The size of the world, and its machines.
+#[derive(Clone, Debug)]
+pub struct MachinesWorld<M> {
+    /// The machines.
+    pub machines: M,
+    /// The pods that the client creates, one after another; one of a name waits until the one before it is gone.
+    pub plan: Vec<Planned>,
+    /// How many nodes there are.
+    pub nodes: usize,
+    /// How many pods a node has room for.
+    pub room: u32,
+    /// How many schedulers race.
+    pub schedulers: usize,
+    /// How many of the pods the client may delete, the first ones.
+    pub deletable: usize,
+    /// Whether the object of a node may be removed once its machine is off, and the collector runs.
+    pub removable_nodes: bool,
+    /// Whether the API server's cache may be behind its store.
+    pub cache_lags: bool,
+    /// How often what may go wrong.
+    pub faults: Faults,
+}
+
+/// A moment of the world.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct State {
+    /// What the store has.
+    pub store: Arc<Store>,
+    /// What the API server's cache has.
+    pub cache: Arc<Store>,
+    /// How many of the planned pods were created.
+    pub created: usize,
+    /// The schedulers.
+    pub schedulers: Vec<Arc<SchedulerSide>>,
+    /// The nodes with their kubelets.
+    pub nodes: Vec<Arc<Node>>,
+    /// The collector.
+    pub collector: Arc<Collector>,
+    /// What may still go wrong.
+    pub left: Faults,
+    /// Ghost: what no single moment tells of a pod, by UID.
+    pub histories: BTreeMap<String, History>,
+    /// Ghost: whether a pod that was bound is bound elsewhere.
+    pub bound_again: bool,
+    /// Ghost: whether a phase has gone back.
+    pub went_back: bool,
+    /// Ghost: what the specification says of everything that the machines said.
+    pub heard: Arc<Acceptor<CreatePod>>,
+}
+
+/// What a pod was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct History {
+    node: String,
+    phase: Phase,
+}
+
+/// What can happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The client creates the next pod (steps 1 to 3).
+    Create,
+    /// The client deletes the pod of this UID.
+    Delete(String),
+    /// The API server's cache has everything that the store has.
+    CacheCatchesUp,
+    /// The scheduler sees what has changed (step 4), and decides (step 5).
+    SchedulerSees(usize),
+    /// The API server takes the binding of a pod (steps 6 and 7), and the scheduler hears what became of it.
+    Bind(usize, ObjectKey),
+    /// The scheduler does not hear what became of the binding; it was carried out or not.
+    BindLost(usize, ObjectKey, bool),
+    /// A wait of the scheduler is over.
+    SchedulerFires(usize, model::machines::scheduler::Timer),
+    /// The scheduler's process ends and a new one begins.
+    SchedulerCrash(usize),
+    /// A new process of the kubelet lists the runtime and registers its node.
+    KubeletStarts(usize),
+    /// The kubelet lists its pods, from the store or from the cache.
+    KubeletLists(usize, bool),
+    /// The kubelet sees what has changed (step 8).
+    KubeletSees(usize),
+    /// The pod's container runs (step 9).
+    Started(usize, String),
+    /// It cannot be started.
+    FailedStart(usize, String),
+    /// It ends by itself.
+    End(usize, String),
+    /// The pod's containers are stopped.
+    Stopped(usize, String),
+    /// The API server takes the pod's status (steps 10 and 11).
+    Persist(usize, String),
+    /// The API server takes the kubelet's final deletion of the pod.
+    Removed(usize, String),
+    /// A wait of the kubelet is over.
+    KubeletFires(usize, model::machines::kubelet::Timer),
+    /// The kubelet's process ends; what it had asked for is carried out, or not.
+    KubeletCrash(usize, bool),
+    /// The machine loses its power, and with it everything that runs there.
+    PowerOff(usize),
+    /// The machine is switched on again.
+    PowerOn(usize),
+    /// Somebody who knows that the machine is off removes the node's object.
+    RemoveNode(usize),
+    /// The collector sees what has changed.
+    GcSees,
+    /// A wait of the collector is over.
+    GcFires(model::machines::controller::Timer),
+    /// The API server answers the collector's oldest request.
+    GcAsks,
+}
+
+const WORDS: [Word; 25] = {
+    const fn word(name: &'static str, kind: Happens) -> Word {
+        Word { name, kind }
+    }
+    [
+        word("create", Happens::Surely),
+        word("delete", Happens::Perhaps),
+        word("cache catches up", Happens::Surely),
+        word("scheduler sees", Happens::Surely),
+        word("bind", Happens::Surely),
+        word("lose a binding's answer", Happens::Fault),
+        word("scheduler's wait ends", Happens::Surely),
+        word("scheduler crash", Happens::Fault),
+        word("kubelet starts", Happens::Surely),
+        word("kubelet lists", Happens::Surely),
+        word("kubelet sees", Happens::Surely),
+        word("started", Happens::Surely),
+        word("fail to start", Happens::Fault),
+        word("end", Happens::Fault),
+        word("stopped", Happens::Surely),
+        word("persist", Happens::Surely),
+        word("removed", Happens::Surely),
+        word("kubelet's wait ends", Happens::Surely),
+        word("kubelet crash", Happens::Fault),
+        word("power off", Happens::Fault),
+        word("power on", Happens::Surely),
+        word("remove node", Happens::Perhaps),
+        word("gc sees", Happens::Surely),
+        word("gc's wait ends", Happens::Surely),
+        word("gc asks", Happens::Surely),
+    ]
+};
+
+impl Choice {
+    /// Its place in the list of words, and whose node or scheduler it is.
+    fn parts(&self) -> (usize, usize) {
+        match self {
+            Choice::Create => (0, 0),
+            Choice::Delete(_) => (1, 0),
+            Choice::CacheCatchesUp => (2, 0),
+            Choice::SchedulerSees(at) => (3, *at),
+            Choice::Bind(at, _) => (4, *at),
+            Choice::BindLost(at, ..) => (5, *at),
+            Choice::SchedulerFires(at, _) => (6, *at),
+            Choice::SchedulerCrash(at) => (7, *at),
+            Choice::KubeletStarts(at) => (8, *at),
+            Choice::KubeletLists(at, _) => (9, *at),
+            Choice::KubeletSees(at) => (10, *at),
+            Choice::Started(at, _) => (11, *at),
+            Choice::FailedStart(at, _) => (12, *at),
+            Choice::End(at, _) => (13, *at),
+            Choice::Stopped(at, _) => (14, *at),
+            Choice::Persist(at, _) => (15, *at),
+            Choice::Removed(at, _) => (16, *at),
+            Choice::KubeletFires(at, _) => (17, *at),
+            Choice::KubeletCrash(at, _) => (18, *at),
+            Choice::PowerOff(at) => (19, *at),
+            Choice::PowerOn(at) => (20, *at),
+            Choice::RemoveNode(at) => (21, *at),
+            Choice::GcSees => (22, 0),
+            Choice::GcFires(_) => (23, 0),
+            Choice::GcAsks => (24, 0),
+        }
+    }
+}
+
+impl<M: Suite> MachinesWorld<M> {
+    fn specification(&self) -> CreatePod {
+        let allocatable = Requests {
+            cpu_milli: i64::from(self.room),
+            memory_bytes: 0,
+        };
+        let nodes = (0..self.nodes).map(|node| (node_name(node), allocatable));
+        CreatePod {
+            allocatable: nodes.collect(),
+            ..CreatePod::default()
+        }
+    }
+
+    /// Lets the acceptors hear what machines say.
+    fn say(&self, state: &mut State, actions: impl IntoIterator<Item = Action>) {
+        let specification = self.specification();
+        let heard = Arc::make_mut(&mut state.heard);
+        for action in actions {
+            heard.accept(&specification, &action);
+        }
+    }
+
+    /// The UID of a planned pod.
+    fn uid(&self, pod: usize) -> String {
+        format!("{}{pod}", self.plan[pod].name)
+    }
+
+    fn create(&self, state: &mut State) {
+        let pod = state.created;
+        let planned = self.plan[pod];
+        let thing = Box::new(Thing::pod(planned.name, planned.restarts));
+        let verb = WriteVerb::Create(Change::Whole(thing));
+        // A refusal is an answer too: the client tries again.
+        if self
+            .write(state, pod_key(planned.name), verb, &self.uid(pod))
+            .is_ok()
+        {
+            state.created += 1;
+        }
+    }
+
+    fn client_choices(&self, state: &State, choices: &mut Vec<Choice>) {
+        if let Some(planned) = self.plan.get(state.created) {
+            let path = pod_key(planned.name).path();
+            if !state.store.objects.contains_key(path.as_str()) {
+                choices.push(Choice::Create);
+            }
+        }
+        for pod in 0..self.deletable {
+            let uid = self.uid(pod);
+            if state.store.pod(&uid).is_some_and(|it| !it.meta.deleting()) {
+                choices.push(Choice::Delete(uid));
+            }
+        }
+        if state.cache.revision != state.store.revision {
+            choices.push(Choice::CacheCatchesUp);
+        }
+    }
+
+    fn delete_pod(&self, state: &mut State, uid: &str) {
+        let name = state.store.pod(uid).map(|pod| pod.meta.name.clone());
+        let options = DeleteOptions {
+            uid: Some(uid.to_owned()),
+            ..DeleteOptions::default()
+        };
+        // Refused only if it is gone by now.
+        let _ = self.delete(state, pod_key(&name.unwrap_or_default()), options);
+    }
+
+    /// Whether a pod is where it can stay: it runs, has ended, is gone, or there is no room for it.
+    fn settled(&self, state: &State, pod: usize) -> bool {
+        let alive = |node: usize| state.nodes[node].host.alive(&self.uid(pod));
+        let Some(object) = state.store.pod(&self.uid(pod)) else {
+            // It is gone, or waits for a name that is in use.
+            let waits = pod >= state.created;
+            let path = pod_key(self.plan[pod].name).path();
+            let used = state.store.objects.contains_key(path.as_str());
+            return waits && used || !waits && !(0..self.nodes).any(alive);
+        };
+        let Some(node) = (0..self.nodes).find(|node| node_name(*node) == object.node) else {
+            return (0..self.nodes).all(|node| self.is_full(&state.store, node));
+        };
+        !object.meta.deleting()
+            && match object.status.phase {
+                Phase::Pending => false,
+                Phase::Running => alive(node),
+                Phase::Succeeded | Phase::Failed => !alive(node),
+            }
+    }
+
+    fn is_full(&self, store: &Store, node: usize) -> bool {
+        let name = node_name(node);
+        let holds = |pod: &Thing| pod.node == name && !pod.status.phase.terminal();
+        let held = store.pods().filter(|(_, pod)| holds(pod)).count();
+        !store.has_node(&name) || held >= self.room as usize
+    }
+}
+
+/// The name of a node.
+pub fn node_name(node: usize) -> String {
+    format!("node-{node}")
+}
+
+impl<M: Suite> World for MachinesWorld<M> {
+    type State = State;
+    type Choice = Choice;
+
+    fn begin(&self) -> State {
+        let namespace = ObjectKey::new(kinds::namespaces(), "", objects::NAMESPACE);
+        let mut store = Store {
+            revision: 1,
+            ..Store::default()
+        };
+        let object = (1, Thing::named(objects::NAMESPACE));
+        store.objects.insert(namespace.path().into(), object);
+        let store = Arc::new(store);
+        State {
+            cache: Arc::clone(&store),
+            store,
+            created: 0,
+            schedulers: (0..self.schedulers)
+                .map(|_| Arc::new(SchedulerSide::start(&self.machines.scheduler())))
+                .collect(),
+            nodes: (0..self.nodes).map(|_| Arc::new(Node::default())).collect(),
+            collector: Arc::new(Collector::start(&self.machines.pod_gc())),
+            left: self.faults,
+            histories: BTreeMap::new(),
+            bound_again: false,
+            went_back: false,
+            heard: Arc::new(Acceptor::new(&self.specification())),
+        }
+    }
+
+    fn choices(&self, state: &State) -> Vec<Choice> {
+        let mut choices = Vec::new();
+        self.client_choices(state, &mut choices);
+        for at in 0..self.schedulers {
+            self.scheduler_choices(state, at, &mut choices);
+        }
+        for node in 0..self.nodes {
+            self.kubelet_choices(state, node, &mut choices);
+            self.host_choices(state, node, &mut choices);
+        }
+        if self.removable_nodes {
+            self.collector_choices(state, &mut choices);
+        }
+        choices
+    }
+
+    fn take(&self, state: &mut State, choice: &Choice) -> bool {
+        let before = state.clone();
+        match choice {
+            Choice::Create => self.create(state),
+            Choice::Delete(uid) => self.delete_pod(state, uid),
+            Choice::CacheCatchesUp => state.cache = Arc::clone(&state.store),
+            Choice::SchedulerSees(at) => self.scheduler_sees(state, *at),
+            Choice::Bind(at, pod) => self.bind(state, *at, pod),
+            Choice::BindLost(at, pod, done) => self.bind_lost(state, *at, pod, *done),
+            Choice::SchedulerFires(at, timer) => self.scheduler_fires(state, *at, timer),
+            Choice::SchedulerCrash(at) => {
+                state.left.scheduler_crashes -= 1;
+                let side = SchedulerSide::start(&self.machines.scheduler());
+                state.schedulers[*at] = Arc::new(side);
+            }
+            Choice::KubeletStarts(node) => self.kubelet_starts(state, *node),
+            Choice::KubeletLists(node, cached) => self.kubelet_lists(state, *node, *cached),
+            Choice::KubeletSees(node) => self.kubelet_sees(state, *node),
+            Choice::Started(node, uid) => self.started(state, *node, uid),
+            Choice::FailedStart(node, uid) => self.failed_start(state, *node, uid),
+            Choice::End(node, uid) => self.end(state, *node, uid),
+            Choice::Stopped(node, uid) => self.stopped(state, *node, uid),
+            Choice::Persist(node, uid) => self.persist(state, *node, uid),
+            Choice::Removed(node, uid) => self.removed(state, *node, uid),
+            Choice::KubeletFires(node, timer) => {
+                let input = self.machines.kubelet(*node, self.room).fired(timer.clone());
+                let kubelet = Arc::make_mut(&mut state.nodes[*node]);
+                if let Some(process) = &mut kubelet.kubelet.process {
+                    process.timers.remove(timer);
+                }
+                self.feed(state, *node, input);
+            }
+            Choice::KubeletCrash(node, done) => self.kubelet_crash(state, *node, *done),
+            Choice::PowerOff(node) => self.power_off(state, *node),
+            Choice::PowerOn(node) => Arc::make_mut(&mut state.nodes[*node]).host.off = false,
+            Choice::RemoveNode(node) => {
+                let key = node_key(&node_name(*node));
+                // Refused only if it is gone by now.
+                let _ = self.delete(state, key, DeleteOptions::default());
+            }
+            Choice::GcSees => self.collector_sees(state),
+            Choice::GcFires(timer) => self.collector_fires(state, timer),
+            Choice::GcAsks => self.collector_asks(state),
+        }
+        if !self.cache_lags {
+            state.cache = Arc::clone(&state.store);
+        }
+        *state != before
+    }
+
+    fn properties() -> Vec<Property<Self>> {
+        properties()
+    }
+
+    fn words() -> &'static [Word] {
+        &WORDS
+    }
+
+    fn word(choice: &Choice) -> &'static str {
+        WORDS[choice.parts().0].name
+    }
+
+    fn process(choice: &Choice) -> u8 {
+        choice.parts().1 as u8
+    }
+
+    fn parties(choice: &Choice) -> (String, String) {
+        let at = choice.parts().1;
+        let (api, kubelet, runtime) = ("API server", format!("kubelet {at}"), format!("runtime {at}"));
+        let named = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+        match choice {
+            Choice::Create | Choice::Delete(_) => named("client", api),
+            Choice::CacheCatchesUp => named(api, api),
+            Choice::SchedulerSees(_) => (api.to_owned(), format!("scheduler {at}")),
+            Choice::Bind(..) | Choice::BindLost(..) => (format!("scheduler {at}"), api.to_owned()),
+            Choice::SchedulerFires(..) | Choice::SchedulerCrash(_) => {
+                (format!("scheduler {at}"), format!("scheduler {at}"))
+            }
+            Choice::KubeletLists(..) | Choice::KubeletSees(_) => named(api, &kubelet),
+            Choice::KubeletStarts(_) | Choice::Persist(..) | Choice::Removed(..) => {
+                named(&kubelet, api)
+            }
+            Choice::Started(..)
+            | Choice::FailedStart(..)
+            | Choice::End(..)
+            | Choice::Stopped(..) => (runtime, kubelet),
+            Choice::KubeletFires(..) | Choice::KubeletCrash(..) => named(&kubelet, &kubelet),
+            Choice::PowerOff(_) | Choice::PowerOn(_) => named(&runtime, &runtime),
+            Choice::RemoveNode(_) => named("administrator", api),
+            Choice::GcSees => named(api, "pod GC"),
+            Choice::GcFires(_) => named("pod GC", "pod GC"),
+            Choice::GcAsks => named("pod GC", api),
+        }
+    }
+
+    fn project(state: &State, mut hasher: &mut dyn Hasher) {
+        let State {
+            store,
+            cache,
+            created,
+            schedulers,
+            nodes,
+            collector,
+            left,
+            histories: _,
+            bound_again: _,
+            went_back: _,
+            heard: _,
+        } = state;
+        (store, cache, created, schedulers, nodes, collector, left).hash(&mut hasher);
+    }
+
+    fn converged(&self, state: &State) -> bool {
+        (0..self.plan.len()).all(|pod| self.settled(state, pod))
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (word, at) = self.parts();
+        let word = WORDS[word].name;
+        let done = |done: &bool| if *done { "carried out" } else { "not carried out" };
+        match self {
+            Choice::Create | Choice::CacheCatchesUp | Choice::GcSees | Choice::GcAsks => {
+                f.write_str(word)
+            }
+            Choice::Delete(uid) => write!(f, "{word}: {uid}"),
+            Choice::GcFires(timer) => write!(f, "{word}: {timer:?}"),
+            Choice::Bind(_, pod) => write!(f, "{word}: scheduler {at}, {pod}"),
+            Choice::BindLost(_, pod, it) => {
+                write!(f, "{word}: scheduler {at}, {pod}, {}", done(it))
+            }
+            Choice::SchedulerFires(_, timer) => write!(f, "{word}: scheduler {at}, {timer:?}"),
+            Choice::SchedulerSees(_) | Choice::SchedulerCrash(_) => {
+                write!(f, "{word}: scheduler {at}")
+            }
+            Choice::KubeletLists(_, cached) => {
+                let from = if *cached { "the cache" } else { "the store" };
+                write!(f, "{word}: node {at}, from {from}")
+            }
+            Choice::KubeletFires(_, timer) => write!(f, "{word}: node {at}, {timer:?}"),
+            Choice::KubeletCrash(_, it) => {
+                write!(f, "{word}: node {at}, what it asked for {}", done(it))
+            }
+            Choice::Started(_, uid)
+            | Choice::FailedStart(_, uid)
+            | Choice::End(_, uid)
+            | Choice::Stopped(_, uid)
+            | Choice::Persist(_, uid)
+            | Choice::Removed(_, uid) => write!(f, "{word}: node {at}, {uid}"),
+            Choice::KubeletStarts(_)
+            | Choice::KubeletSees(_)
+            | Choice::PowerOff(_)
+            | Choice::PowerOn(_)
+            | Choice::RemoveNode(_) => write!(f, "{word}: node {at}"),
+        }
+    }
+}

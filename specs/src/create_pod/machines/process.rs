@@ -1,0 +1,162 @@
+//! A machine of the world while its process runs, and the machines that the world is made of.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::convert::Infallible;
+
+use model::actions::controller::ControllerAction;
+use model::actions::kubelet::KubeletAction;
+use model::actions::scheduler::SchedulerAction;
+use model::actions::transaction::TransactionAction;
+use model::machine::{Machine, Now, Out, Request, Step};
+use model::machines::controller::{self, Controller};
+use model::machines::kubelet::{self, Config, Kubelet};
+use model::machines::pod_gc::PodGc;
+use model::machines::scheduler::{self, Scheduler};
+use model::machines::transaction::{self, Transactions};
+
+use crate::create_pod::machines::objects::{Change, ONE, Thing, Things};
+use crate::create_pod::machines::{NODES, node_name};
+
+/// What the machines of the world are. The shipped ones, or one of them with a fault: decorated, so that its state,
+/// inputs and outputs are the shipped machine's.
+pub trait Suite: Clone + Send + Sync + 'static {
+    /// The write path of the API server.
+    type Transactions: Machine<
+            Durable = (),
+            State = transaction::State<Thing, Change>,
+            Input = transaction::Input<Thing, Change>,
+            Output = transaction::Output<Thing>,
+            Timer = Infallible,
+            Action = TransactionAction,
+        >;
+    /// The scheduler.
+    type Scheduler: Machine<
+            Durable = (),
+            State = scheduler::State,
+            Input = scheduler::Input,
+            Output = scheduler::Output,
+            Timer = scheduler::Timer,
+            Action = SchedulerAction,
+        >;
+    /// A kubelet.
+    type Kubelet: Machine<
+            Durable = (),
+            State = kubelet::State,
+            Input = kubelet::Input,
+            Output = kubelet::Output,
+            Timer = kubelet::Timer,
+            Action = KubeletAction,
+        >;
+    /// The collector of pods whose node is gone.
+    type PodGc: Machine<
+            Durable = (),
+            State = controller::State<PodGc>,
+            Input = controller::Input<PodGc>,
+            Output = controller::Output,
+            Timer = controller::Timer,
+            Action = ControllerAction,
+        >;
+
+    /// The write path.
+    fn transactions(&self) -> Self::Transactions;
+    /// The scheduler.
+    fn scheduler(&self) -> Self::Scheduler;
+    /// The kubelet of a node with room for so many pods.
+    fn kubelet(&self, node: usize, room: u32) -> Self::Kubelet;
+    /// The collector.
+    fn pod_gc(&self) -> Self::PodGc;
+}
+
+/// The machines as they ship.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shipped;
+
+impl Suite for Shipped {
+    type Transactions = Transactions<Things>;
+    type Scheduler = Scheduler;
+    type Kubelet = Kubelet;
+    type PodGc = Controller<PodGc>;
+
+    fn transactions(&self) -> Transactions<Things> {
+        Transactions { strategy: Things }
+    }
+
+    fn scheduler(&self) -> Scheduler {
+        Scheduler::default()
+    }
+
+    fn kubelet(&self, node: usize, room: u32) -> Kubelet {
+        Kubelet {
+            config: Config {
+                node_name: node_name(node),
+                allocatable: kubelet::pod::Requests {
+                    cpu_milli: ONE.cpu_milli * i64::from(room),
+                    memory_bytes: 0,
+                },
+                // The sum of what is asked for decides, not the number of pods.
+                max_pods: 110,
+                parallel_starts: NODES as u32 + 8,
+                ..Config::default()
+            },
+        }
+    }
+
+    fn pod_gc(&self) -> Controller<PodGc> {
+        Controller::new(PodGc)
+    }
+}
+
+/// A process: its machine's state, its pending timers, what it has sent and nobody took yet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Process<S, O, T: Ord> {
+    /// What the machine knows.
+    pub state: S,
+    /// The timers that may fire.
+    pub timers: BTreeSet<T>,
+    /// Outputs in the order in which they were made.
+    pub outbox: VecDeque<O>,
+}
+
+impl<S, O, T: Ord> Process<S, O, T> {
+    /// Starts a machine that finds nothing on disk.
+    pub fn start<M: Machine<State = S, Output = O, Timer = T>>(machine: &M) -> Self {
+        let mut out = Out::new();
+        let state = machine.start(None, Now::default(), &mut out);
+        let mut process = Process {
+            state,
+            timers: BTreeSet::new(),
+            outbox: VecDeque::new(),
+        };
+        process.collect(&mut out);
+        process
+    }
+
+    /// Gives the machine an input. Tells what happened; nothing, if it was refused.
+    pub fn step<M: Machine<State = S, Output = O, Timer = T>>(
+        &mut self,
+        machine: &M,
+        input: M::Input,
+    ) -> Vec<M::Action> {
+        let mut out = Out::new();
+        let step = machine.step(&mut self.state, Now::default(), input, &mut out);
+        self.collect(&mut out);
+        match step {
+            Step::Moved(actions) => actions,
+            Step::Nothing | Step::Refused(_) => Vec::new(),
+        }
+    }
+
+    fn collect<M: Machine<State = S, Output = O, Timer = T>>(&mut self, out: &mut Out<M>) {
+        for request in out.drain() {
+            match request {
+                Request::Output(output) => self.outbox.push_back(output),
+                Request::Timer(timer, _) => {
+                    self.timers.insert(timer);
+                }
+                Request::Cancel(timer) => {
+                    self.timers.remove(&timer);
+                }
+            }
+        }
+    }
+}
