@@ -1,6 +1,8 @@
 //! The stateright adapter: explores every state that a world can reach.
 
-use stateright::{Checker, Expectation, Model};
+use std::collections::BTreeSet;
+
+use stateright::{Checker, Expectation, HasDiscoveries, Model};
 
 use crate::world::{Kind, Violation, World};
 
@@ -114,4 +116,20 @@ where
         }
     }
     explored
+}
+
+/// Explores until a property that must hold always is broken. `None` if it is broken nowhere.
+pub fn find<W>(world: Checked<W>, property: &'static str) -> Option<Violation<W::Choice>>
+where
+    W: World + Send + Sync + 'static,
+    W::State: Send + Sync,
+    W::Choice: Send + Sync,
+{
+    let enough = HasDiscoveries::AllOf(BTreeSet::from([property]));
+    let checker = world.checker().threads(2).finish_when(enough);
+    let path = checker.spawn_bfs().join().discovery(property)?;
+    Some(Violation {
+        property,
+        choices: path.into_actions(),
+    })
 }

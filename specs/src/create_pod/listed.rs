@@ -7,20 +7,23 @@ use crate::create_pod::world::{CreatePodWorld, Faults, Planned};
 const SIZES: &[Size] = &[
     Size {
         name: "tiny",
-        holds: "a pod, a node, a crash of its kubelet",
+        holds: "two pods of one name, one after the other, a node that may be lost, one fault of any kind",
         states: 0,
+        unseen: &[],
     },
     Size {
         name: "ci",
-        holds: "",
+        holds: "the same with two nodes and two faults",
         states: 0,
+        unseen: &[],
+    },
+    Size {
+        name: "large",
+        holds: "the same and a pod of another name, two schedulers, three faults",
+        states: 0,
+        unseen: &[],
     },
 ];
-
-const RESTARTED: Planned = Planned {
-    name: "a",
-    restarts: true,
-};
 
 /// The specification as the catalog lists it.
 pub fn listed() -> Listed {
@@ -33,32 +36,61 @@ pub fn listed() -> Listed {
     }
 }
 
+/// A pod whose container is started again, and one of the same name whose container is not.
+pub(super) const PLAN: [Planned; 2] = [
+    Planned {
+        name: "a",
+        restarts: true,
+    },
+    Planned {
+        name: "a",
+        restarts: false,
+    },
+];
+
+/// One of everything that may go wrong, `any` of them in all.
+pub(super) fn faults(any: u8) -> Faults {
+    Faults {
+        scheduler_crashes: 1,
+        kubelet_crashes: 1,
+        lost_answers: 1,
+        failed_starts: 1,
+        ends: 1,
+        losses: 1,
+        any,
+    }
+}
+
 /// The world of a size.
 pub fn world(size: &str) -> CreatePodWorld {
     let tiny = CreatePodWorld {
-        plan: vec![RESTARTED],
+        plan: PLAN.to_vec(),
         nodes: 1,
         room: 1,
         schedulers: 1,
         deletable: 1,
-        removable_nodes: false,
-        faults: Faults {
-            kubelet_crashes: 1,
-            ..Faults::default()
-        },
+        removable_nodes: true,
+        faults: faults(1),
     };
     match size {
         "tiny" => tiny,
+        "large" => {
+            let mut plan = PLAN.to_vec();
+            plan.push(Planned {
+                name: "b",
+                restarts: true,
+            });
+            CreatePodWorld {
+                plan,
+                nodes: 2,
+                schedulers: 2,
+                faults: faults(3),
+                ..tiny
+            }
+        }
         _ => CreatePodWorld {
-            plan: vec![RESTARTED, RESTARTED],
             nodes: 2,
-            schedulers: 1,
-            removable_nodes: true,
-            faults: Faults {
-                kubelet_crashes: 1,
-                losses: 1,
-                ..Faults::default()
-            },
+            faults: faults(2),
             ..tiny
         },
     }

@@ -1,11 +1,4 @@
-//! The machines that ship, composed into a closed world: the API server's write path over a small store, schedulers,
-//! kubelets over runtimes that fail and outlive them, and the collector of pods whose node is gone.
-//!
-//! Everything that a machine says goes to the acceptors of the [specification](crate::create_pod): that none refuses
-//! is refinement. Reconcile altitude: a component sees the API as it is at a moment that the world chooses, a kubelet
-//! may list from a cache that is behind, writes are decided over such a cache, answers are lost, processes crash.
-//! What only its own node and nobody else can notice (volumes, sandboxes, images) is done at once when it is asked
-//! for; a crash falls between two choices of the world.
+#![doc = include_str!("machines/README.md")]
 
 mod api;
 mod collector;
@@ -386,6 +379,7 @@ impl<M: Suite> World for MachinesWorld<M> {
             Choice::SchedulerFires(at, timer) => self.scheduler_fires(state, *at, timer),
             Choice::SchedulerCrash(at) => {
                 state.left.scheduler_crashes -= 1;
+                state.left.any -= 1;
                 let side = SchedulerSide::start(&self.machines.scheduler());
                 state.schedulers[*at] = Arc::new(side);
             }
@@ -442,7 +436,11 @@ impl<M: Suite> World for MachinesWorld<M> {
 
     fn parties(choice: &Choice) -> (String, String) {
         let at = choice.parts().1;
-        let (api, kubelet, runtime) = ("API server", format!("kubelet {at}"), format!("runtime {at}"));
+        let (api, kubelet, runtime) = (
+            "API server",
+            format!("kubelet {at}"),
+            format!("runtime {at}"),
+        );
         let named = |from: &str, to: &str| (from.to_owned(), to.to_owned());
         match choice {
             Choice::Create | Choice::Delete(_) => named("client", api),
@@ -495,7 +493,13 @@ impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (word, at) = self.parts();
         let word = WORDS[word].name;
-        let done = |done: &bool| if *done { "carried out" } else { "not carried out" };
+        let done = |done: &bool| {
+            if *done {
+                "carried out"
+            } else {
+                "not carried out"
+            }
+        };
         match self {
             Choice::Create | Choice::CacheCatchesUp | Choice::GcSees | Choice::GcAsks => {
                 f.write_str(word)

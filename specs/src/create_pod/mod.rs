@@ -105,8 +105,11 @@ impl Specification for CreatePod {
         // Nobody refuses: it has happened to all of them.
         keep(&mut state.writes, write);
         keep(&mut state.nodes, node);
-        pods.into_iter().for_each(|pod| keep(&mut state.pods, Some(pod)));
-        names.into_iter().for_each(|name| keep(&mut state.names, Some(name)));
+        pods.into_iter()
+            .for_each(|pod| keep(&mut state.pods, Some(pod)));
+        names
+            .into_iter()
+            .for_each(|name| keep(&mut state.names, Some(name)));
         if let Action::ApiServer(_, action) = action
             && let Some((_, _, uid, _, Effect::Bound { node })) = pod_written(action)
             && state.nodes.get(node).is_some_and(|node| node.gone)

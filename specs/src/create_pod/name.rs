@@ -87,12 +87,7 @@ impl Name {
                 guard(
                     other.is_none(),
                     "at most one live container of a name",
-                    || {
-                        format!(
-                            "{container} of {} starts on {node}, and {other:?}",
-                            pod.uid
-                        )
-                    },
+                    || format!("{container} of {} starts on {node}, and {other:?}", pod.uid),
                 )?;
                 self.live(node, &pod.uid, container);
             }

@@ -50,7 +50,10 @@ impl Specification for NodeSpecification {
             Action::KubeletStarted(_) => {
                 for taken in state.pods.values_mut() {
                     taken.admitted = false;
-                    taken.alive.values_mut().for_each(|unlisted| *unlisted = true);
+                    taken
+                        .alive
+                        .values_mut()
+                        .for_each(|unlisted| *unlisted = true);
                 }
             }
             Action::Kubelet(node, action) => self.heard(state, node, action)?,
@@ -120,8 +123,8 @@ impl NodeSpecification {
             .pods
             .values()
             .fold(Requests::default(), |sum, taken| sum.plus(taken.requests));
-        let within = sum.cpu_milli <= allocatable.cpu_milli
-            && sum.memory_bytes <= allocatable.memory_bytes;
+        let within =
+            sum.cpu_milli <= allocatable.cpu_milli && sum.memory_bytes <= allocatable.memory_bytes;
         guard(within, "admitted pods never overcommit a node", || {
             let others: BTreeSet<&String> = state.pods.keys().collect();
             format!("{node} admits {uid}: {sum:?} for {others:?} of {allocatable:?}")

@@ -265,6 +265,16 @@ impl Pod {
                     format!("{:?}", self.alive)
                 })?;
                 self.admitted = false;
+                if self.object == Object::Removed {
+                    // Nobody has anything of it: of what is known only this matters any more.
+                    *self = Pod {
+                        object: Object::Removed,
+                        node: self.node.take(),
+                        removal_asked: self.removal_asked,
+                        ending: true,
+                        ..Pod::default()
+                    };
+                }
             }
             _ => {}
         }
@@ -280,9 +290,11 @@ impl Pod {
     }
 
     fn believes(&self, so: bool, action: &KubeletAction) -> Result<(), Refused> {
-        guard(so || self.uncertain, "a kubelet believes what is so", || {
-            format!("{action:?} of a pod that is {self:?}")
-        })
+        guard(
+            so || self.uncertain,
+            "a kubelet believes what is so",
+            || format!("{action:?} of a pod that is {self:?}"),
+        )
     }
 
     /// Nothing is begun of a pod that is gone, or of which a kubelet of its node has learnt that it ends.

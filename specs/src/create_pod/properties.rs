@@ -18,7 +18,10 @@ pub fn properties() -> Vec<Property<CreatePodWorld>> {
         Property::always("every step is one of the specification", nothing_refused),
         Property::always("one answer a write", every_write_answered),
         Property::always("a pod is bound once", bound_once),
-        Property::always("a container runs only where its pod is bound", runs_where_bound),
+        Property::always(
+            "a container runs only where its pod is bound",
+            runs_where_bound,
+        ),
         Property::always("never two live containers of one name", at_most_one),
         Property::always("admitted pods never overcommit a node", no_overcommit),
         Property::always("phases only go forward", phases_go_forward),
@@ -27,7 +30,10 @@ pub fn properties() -> Vec<Property<CreatePodWorld>> {
         Property::sometimes("a pod is refused for want of room", a_pod_is_refused),
         Property::sometimes("a binding is refused", a_binding_is_unknown),
         Property::sometimes("a pod is removed because its node is gone", collected),
-        Property::sometimes("a node returns to a pod that is being collected", returns_in_time),
+        Property::sometimes(
+            "a node returns to a pod that is being collected",
+            returns_in_time,
+        ),
         Property::sometimes("a pod ends well", ends_well),
     ]
 }

@@ -21,7 +21,7 @@ use crate::specification::Acceptor;
 use crate::world::{Happens, Property, Word, World};
 
 pub use client::Gc;
-pub use kubelet::{Admission, Doing, Host, Kubelet, Known, Life, Work};
+pub use kubelet::{Admission, Doing, Host, Known, Kubelet, Life, Work};
 pub use scheduler::{Assumed, Scheduler};
 
 /// The most pods that a world has over all its time.
@@ -72,6 +72,8 @@ pub struct Faults {
     pub ends: u8,
     /// A machine loses its power.
     pub losses: u8,
+    /// All of them together.
+    pub any: u8,
 }
 
 /// A pod's object.
@@ -299,7 +301,10 @@ impl World for CreatePodWorld {
 
     fn begin(&self) -> State {
         let mut hosts: [Host; NODES] = Default::default();
-        hosts.iter_mut().take(self.nodes).for_each(|host| host.on = true);
+        hosts
+            .iter_mut()
+            .take(self.nodes)
+            .for_each(|host| host.on = true);
         State {
             api: Api::default(),
             schedulers: Default::default(),
@@ -341,6 +346,7 @@ impl World for CreatePodWorld {
             Choice::BindLost(at, pod, done) => self.bind_lost(state, at, pod, done),
             Choice::SchedulerCrash(at) => {
                 state.left.scheduler_crashes -= 1;
+                state.left.any -= 1;
                 state.schedulers[at] = Scheduler::default();
             }
             Choice::KubeletSees(node) => self.kubelet_sees(state, node),
@@ -477,14 +483,22 @@ impl fmt::Display for Choice {
             }
             Choice::Bind(..) => write!(f, "{word}: scheduler {at}, pod {pod}"),
             Choice::BindLost(_, _, done) => {
-                let done = if *done { "carried out" } else { "not carried out" };
+                let done = if *done {
+                    "carried out"
+                } else {
+                    "not carried out"
+                };
                 write!(f, "{word}: scheduler {at}, pod {pod}, {done}")
             }
             Choice::SchedulerSees(_) | Choice::SchedulerCrash(_) => {
                 write!(f, "{word}: scheduler {at}")
             }
             Choice::KubeletCrash(_, done) => {
-                let done = if *done { "carried out" } else { "not carried out" };
+                let done = if *done {
+                    "carried out"
+                } else {
+                    "not carried out"
+                };
                 write!(f, "{word}: node {at}, what it asked for {done}")
             }
             Choice::KubeletSees(_)

@@ -25,6 +25,8 @@ pub struct Store {
     pub revision: u64,
     /// The objects.
     pub objects: BTreeMap<Key, (u64, Thing)>,
+    /// At which revision what was removed was removed, by UID.
+    pub removed: BTreeMap<String, u64>,
 }
 
 impl Store {
@@ -50,7 +52,8 @@ impl Store {
     /// The pod of a UID.
     pub fn pod(&self, uid: &str) -> Option<&Thing> {
         let mut pods = self.pods();
-        pods.find(|(_, pod)| pod.meta.uid == uid).map(|(_, pod)| pod)
+        pods.find(|(_, pod)| pod.meta.uid == uid)
+            .map(|(_, pod)| pod)
     }
 
     /// Whether there is an object for a node.
@@ -91,6 +94,9 @@ impl Store {
             Operation::Delete { range, .. } => {
                 let gone = self.objects.remove(&range.start);
                 self.revision += u64::from(gone.is_some());
+                if let Some((_, thing)) = &gone {
+                    self.removed.insert(thing.meta.uid.clone(), self.revision);
+                }
                 OperationResult::Deleted {
                     count: u64::from(gone.is_some()),
                     previous: Vec::new(),
@@ -135,7 +141,9 @@ impl<M: Suite> MachinesWorld<M> {
         let namespace = if key.namespace.is_empty() {
             Seen::Absent
         } else {
-            state.cache.seen(&ObjectKey::new(kinds::namespaces(), "", NAMESPACE).path())
+            state
+                .cache
+                .seen(&ObjectKey::new(kinds::namespaces(), "", NAMESPACE).path())
         };
         let submit = Input::Submit {
             id: WRITE,
@@ -152,9 +160,12 @@ impl<M: Suite> MachinesWorld<M> {
         let mut next = Some(submit);
         let mut answer = None;
         while let Some(input) = next.take() {
-            if let Step::Moved(actions) = machine.step(&mut process, Now::default(), input, &mut out)
+            if let Step::Moved(actions) =
+                machine.step(&mut process, Now::default(), input, &mut out)
             {
-                let said = actions.into_iter().map(|action| Action::ApiServer(0, action));
+                let said = actions
+                    .into_iter()
+                    .map(|action| Action::ApiServer(0, action));
                 self.say(state, said);
             }
             for request in out.drain() {

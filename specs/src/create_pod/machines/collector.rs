@@ -15,9 +15,7 @@ use model::objects::object::Object;
 use model::objects::status::Status;
 
 use crate::create_pod::machines::api::{node_key, pod_key};
-use crate::create_pod::machines::{
-    Choice, MachinesWorld, Process, State, Store, Suite, node_name,
-};
+use crate::create_pod::machines::{Choice, MachinesWorld, Process, State, Store, Suite, node_name};
 
 /// The collector's process, what it has seen, and its requests that are under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,12 +35,7 @@ struct View {
 impl Collector {
     pub(super) fn start<M>(machine: &M) -> Self
     where
-        M: Machine<
-                Durable = (),
-                State = controller::State<PodGc>,
-                Output = Output,
-                Timer = Timer,
-            >,
+        M: Machine<Durable = (), State = controller::State<PodGc>, Output = Output, Timer = Timer>,
     {
         Collector {
             process: Process::start(machine),
@@ -60,7 +53,7 @@ impl<M: Suite> MachinesWorld<M> {
             }
         }
         let collector = &state.collector;
-        if collector.seen.as_ref() != Some(&self.collector_view(&state.store)) {
+        if self.concerns_collector(state) {
             choices.push(Choice::GcSees);
         }
         let due = collector.process.timers.iter().cloned();
@@ -68,6 +61,22 @@ impl<M: Suite> MachinesWorld<M> {
         if !collector.asked.is_empty() {
             choices.push(Choice::GcAsks);
         }
+    }
+
+    /// Whether there is something to see that it would do something about: pods on nodes that are all there are
+    /// none of its business.
+    fn concerns_collector(&self, state: &State) -> bool {
+        let now = self.collector_view(&state.store);
+        let Some(before) = &state.collector.seen else {
+            return true;
+        };
+        let missed = |view: &View| {
+            view.pods
+                .values()
+                .any(|(_, node)| !view.nodes.contains(node))
+        };
+        let pods_differ = now.pods != before.pods && (missed(&now) || missed(before));
+        now.nodes != before.nodes || pods_differ
     }
 
     fn collector_view(&self, store: &Store) -> View {
@@ -110,10 +119,18 @@ impl<M: Suite> MachinesWorld<M> {
         for come in now.nodes.difference(&before.nodes) {
             self.tell(state, false, Delivery::Apply(node(come)));
         }
-        for gone in before.pods.iter().filter(|(key, _)| !now.pods.contains_key(*key)) {
+        for gone in before
+            .pods
+            .iter()
+            .filter(|(key, _)| !now.pods.contains_key(*key))
+        {
             self.tell(state, true, Delivery::Delete(pod(gone)));
         }
-        for changed in now.pods.iter().filter(|(key, it)| before.pods.get(*key) != Some(it)) {
+        for changed in now
+            .pods
+            .iter()
+            .filter(|(key, it)| before.pods.get(*key) != Some(it))
+        {
             self.tell(state, true, Delivery::Apply(pod(changed)));
         }
     }
@@ -174,5 +191,7 @@ fn seen(key: &ObjectKey, uid: &str, node: &str) -> Seen {
         revision: 0,
         body: Bytes::from(body.to_string().as_str()),
     };
-    PodGc.read(&object).expect("a body that was made here parses")
+    PodGc
+        .read(&object)
+        .expect("a body that was made here parses")
 }

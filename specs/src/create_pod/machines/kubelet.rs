@@ -66,9 +66,8 @@ impl Host {
     /// The pod's containers that run are killed; tells how each ended.
     fn kill(&mut self, uid: &str, exit_code: i32) -> Vec<ContainerReport> {
         let containers = self.containers.values_mut();
-        let running = containers.filter(|container| {
-            container.uid == uid && container.state == ReportedState::Running
-        });
+        let running = containers
+            .filter(|container| container.uid == uid && container.state == ReportedState::Running);
         running
             .map(|container| {
                 container.state = ReportedState::Exited;
@@ -80,13 +79,21 @@ impl Host {
 
     /// Starts a container in the pod's newest sandbox.
     fn start(&mut self, uid: &str, attempt: u32) -> Option<ContainerReport> {
-        let sandboxes = self.sandboxes.values().filter(|it| it.uid == uid && it.ready);
+        let sandboxes = self
+            .sandboxes
+            .values()
+            .filter(|it| it.uid == uid && it.ready);
         let sandbox = sandboxes.max_by_key(|sandbox| sandbox.attempt)?.id.clone();
+        let mut id = format!("{uid}-c{attempt}");
+        while self.containers.contains_key(&id) {
+            // A kubelet that does not know of the former one asks for the same instance again.
+            id.push('x');
+        }
         let report = ContainerReport {
             uid: uid.to_owned(),
             sandbox,
             name: CONTAINER.to_owned(),
-            id: format!("{uid}-c{attempt}"),
+            id,
             attempt,
             state: ReportedState::Running,
             started: Now::default(),
@@ -105,7 +112,10 @@ impl Host {
         match operation {
             Operation::StartContainer { .. } | Operation::StopContainers { .. } => return None,
             Operation::CreateSandbox { attempt } => {
-                let id = format!("{}-s{attempt}", pod.uid);
+                let mut id = format!("{}-s{attempt}", pod.uid);
+                while self.sandboxes.contains_key(&id) {
+                    id.push('x');
+                }
                 let sandbox = SandboxReport {
                     uid: pod.uid.clone(),
                     namespace: pod.namespace.clone(),
@@ -135,7 +145,8 @@ impl Host {
             }
             Operation::RemoveSandbox { id } => {
                 self.sandboxes.remove(id);
-                self.containers.retain(|_, container| container.sandbox != *id);
+                self.containers
+                    .retain(|_, container| container.sandbox != *id);
             }
             Operation::PrepareVolumes | Operation::RemoveDirectories => {}
         }
@@ -149,12 +160,16 @@ impl<M: Suite> MachinesWorld<M> {
         if host.off {
             return choices.push(Choice::PowerOn(node));
         }
-        if state.left.losses > 0 {
+        if state.left.losses.min(state.left.any) > 0 {
             choices.push(Choice::PowerOff(node));
         }
-        if state.left.ends > 0 {
+        if state.left.ends.min(state.left.any) > 0 {
             let running: BTreeSet<&str> = host.running().collect();
-            choices.extend(running.into_iter().map(|uid| Choice::End(node, uid.to_owned())));
+            choices.extend(
+                running
+                    .into_iter()
+                    .map(|uid| Choice::End(node, uid.to_owned())),
+            );
         }
     }
 
@@ -176,10 +191,12 @@ impl<M: Suite> MachinesWorld<M> {
         }
         for (uid, operation) in &kubelet.operations {
             match operation {
-                Operation::StopContainers { .. } => choices.push(Choice::Stopped(node, uid.clone())),
+                Operation::StopContainers { .. } => {
+                    choices.push(Choice::Stopped(node, uid.clone()))
+                }
                 _ => {
                     choices.push(Choice::Started(node, uid.clone()));
-                    if state.left.failed_starts > 0 {
+                    if state.left.failed_starts.min(state.left.any) > 0 {
                         choices.push(Choice::FailedStart(node, uid.clone()));
                     }
                 }
@@ -190,11 +207,14 @@ impl<M: Suite> MachinesWorld<M> {
         let removals = kubelet.removals.keys();
         choices.extend(removals.map(|uid| Choice::Removed(node, uid.clone())));
         let of_pods = |timer: &&Timer| {
-            matches!(timer, Timer::Pod(_) | Timer::Container(..) | Timer::Status(_))
+            matches!(
+                timer,
+                Timer::Pod(_) | Timer::Container(..) | Timer::Status(_)
+            )
         };
         let due = process.timers.iter().filter(of_pods).cloned();
         choices.extend(due.map(|timer| Choice::KubeletFires(node, timer)));
-        if state.left.kubelet_crashes > 0 {
+        if state.left.kubelet_crashes.min(state.left.any) > 0 {
             choices.push(Choice::KubeletCrash(node, false));
             let waits = kubelet.operations.len() + kubelet.reports.len() + kubelet.removals.len();
             if waits > 0 {
@@ -217,23 +237,32 @@ impl<M: Suite> MachinesWorld<M> {
             .map(|(revision, pod)| (pod.meta.uid.as_str(), (revision, pod)))
             .collect();
         let known = &process.state.pods;
-        let gone = known.iter().filter(|(uid, record)| {
-            record.pod.is_some() && !there.contains_key(uid.as_str())
-        });
-        let gone = gone.map(|(uid, _)| Input::PodGone {
-            revision: state.store.revision,
-            uid: uid.clone(),
-            grace_s: None,
+        let gone = known
+            .iter()
+            .filter(|(uid, record)| record.pod.is_some() && !there.contains_key(uid.as_str()));
+        let gone = gone.map(|(uid, _)| {
+            let revision = state.store.removed.get(uid).copied().unwrap_or_default();
+            let input = Input::PodGone {
+                revision,
+                uid: uid.clone(),
+                grace_s: None,
+            };
+            (revision, input)
         });
         let new = there.iter().filter(|(uid, (_, pod))| {
             let record = known.get(**uid).and_then(|record| record.pod.as_ref());
             record.is_none_or(|before| before.deleting != pod.meta.deleting())
         });
-        let new = new.map(|(_, (revision, pod))| Input::PodApplied {
-            revision: *revision,
-            pod: pod.kubelet_view(),
+        let new = new.map(|(_, (revision, pod))| {
+            let input = Input::PodApplied {
+                revision: *revision,
+                pod: pod.kubelet_view(),
+            };
+            (*revision, input)
         });
-        gone.chain(new).collect()
+        let mut news: Vec<(u64, Input)> = gone.chain(new).collect();
+        news.sort_by_key(|(revision, _)| *revision);
+        news.into_iter().map(|(_, input)| input).collect()
     }
 
     pub(super) fn kubelet_sees(&self, state: &mut State, node: usize) {
@@ -269,7 +298,10 @@ impl<M: Suite> MachinesWorld<M> {
         let actions = process.step(&self.machines.kubelet(node, self.room), input);
         let name = node_name(node);
         let said = actions.into_iter();
-        self.say(state, said.map(|action| Action::Kubelet(name.clone(), action)));
+        self.say(
+            state,
+            said.map(|action| Action::Kubelet(name.clone(), action)),
+        );
         self.carry_out(state, node);
     }
 
@@ -356,29 +388,39 @@ impl<M: Suite> MachinesWorld<M> {
             None => failed(),
         };
         let uid = uid.to_owned();
-        self.feed(state, node, Input::Done {
-            uid,
-            operation,
-            outcome,
-        });
+        self.feed(
+            state,
+            node,
+            Input::Done {
+                uid,
+                operation,
+                outcome,
+            },
+        );
     }
 
     pub(super) fn failed_start(&self, state: &mut State, node: usize, uid: &str) {
         state.left.failed_starts -= 1;
+        state.left.any -= 1;
         let kubelet = &mut Arc::make_mut(&mut state.nodes[node]).kubelet;
         if let Some(operation) = kubelet.operations.remove(uid) {
             let outcome = failed();
             let uid = uid.to_owned();
-            self.feed(state, node, Input::Done {
-                uid,
-                operation,
-                outcome,
-            });
+            self.feed(
+                state,
+                node,
+                Input::Done {
+                    uid,
+                    operation,
+                    outcome,
+                },
+            );
         }
     }
 
     pub(super) fn end(&self, state: &mut State, node: usize, uid: &str) {
         state.left.ends -= 1;
+        state.left.any -= 1;
         let ended = Arc::make_mut(&mut state.nodes[node]).host.kill(uid, 0);
         for report in ended {
             self.feed(state, node, Input::ContainerEnded(report));
@@ -390,11 +432,15 @@ impl<M: Suite> MachinesWorld<M> {
         if let Some(operation) = kubelet.operations.remove(uid) {
             let outcome = Outcome::Stopped(host.kill(uid, KILLED));
             let uid = uid.to_owned();
-            self.feed(state, node, Input::Done {
-                uid,
-                operation,
-                outcome,
-            });
+            self.feed(
+                state,
+                node,
+                Input::Done {
+                    uid,
+                    operation,
+                    outcome,
+                },
+            );
         }
     }
 
@@ -447,6 +493,7 @@ impl<M: Suite> MachinesWorld<M> {
 
     pub(super) fn kubelet_crash(&self, state: &mut State, node: usize, done: bool) {
         state.left.kubelet_crashes -= 1;
+        state.left.any -= 1;
         let Node { kubelet, host } = Arc::make_mut(&mut state.nodes[node]);
         let before = std::mem::take(kubelet);
         if !done {
@@ -472,6 +519,7 @@ impl<M: Suite> MachinesWorld<M> {
 
     pub(super) fn power_off(&self, state: &mut State, node: usize) {
         state.left.losses -= 1;
+        state.left.any -= 1;
         let Node { kubelet, host } = Arc::make_mut(&mut state.nodes[node]);
         *kubelet = KubeletProcess::default();
         host.off = true;
@@ -479,7 +527,9 @@ impl<M: Suite> MachinesWorld<M> {
         for uid in running {
             host.kill(&uid, KILLED);
         }
-        host.sandboxes.values_mut().for_each(|sandbox| sandbox.ready = false);
+        host.sandboxes
+            .values_mut()
+            .for_each(|sandbox| sandbox.ready = false);
     }
 }
 
@@ -513,7 +563,13 @@ fn summary(status: &status::PodStatus) -> PodStatus {
                     _ => None,
                 };
                 let restarts = container.restart_count;
-                (container.name.clone(), Former { restarts, exit_code })
+                (
+                    container.name.clone(),
+                    Former {
+                        restarts,
+                        exit_code,
+                    },
+                )
             })
             .collect(),
     }

@@ -2,19 +2,27 @@
 
 use crate::catalog::{Listed, Size};
 use crate::checked::Checked;
-use crate::create_pod::machines::{MachinesWorld, Suite, Shipped};
-use crate::create_pod::world::{Faults, Planned};
+use crate::create_pod::listed::{PLAN, faults};
+use crate::create_pod::machines::{MachinesWorld, Shipped, Suite};
 
 const SIZES: &[Size] = &[
     Size {
         name: "tiny",
-        holds: "a pod, a node, a crash of its kubelet",
+        holds: "a pod, a node that may be lost, a cache that lags, one fault of any kind",
         states: 0,
+        unseen: &[],
     },
     Size {
         name: "ci",
-        holds: "",
+        holds: "two pods of one name, one after the other, a node that may be lost, one fault of any kind",
         states: 0,
+        unseen: &[],
+    },
+    Size {
+        name: "large",
+        holds: "the same with two nodes, a cache that lags and two faults",
+        states: 0,
+        unseen: &[],
     },
 ];
 
@@ -23,7 +31,7 @@ pub fn listed() -> Listed {
     Listed {
         name: "create-pod-machines",
         about: "the shipped write path, scheduler, kubelets and pod GC, refining create-pod",
-        readme: include_str!("../README.md"),
+        readme: include_str!("README.md"),
         sizes: SIZES,
         world: |size| Box::new(Checked::new(world(Shipped, size.name))),
     }
@@ -31,26 +39,29 @@ pub fn listed() -> Listed {
 
 /// The world of a size.
 pub fn world<M: Suite>(machines: M, size: &str) -> MachinesWorld<M> {
-    let pod = Planned {
-        name: "a",
-        restarts: true,
-    };
     let tiny = MachinesWorld {
         machines,
-        plan: vec![pod],
+        plan: PLAN[..1].to_vec(),
         nodes: 1,
         room: 1,
         schedulers: 1,
         deletable: 1,
-        removable_nodes: false,
-        cache_lags: false,
-        faults: Faults {
-            kubelet_crashes: 1,
-            ..Faults::default()
-        },
+        removable_nodes: true,
+        cache_lags: true,
+        faults: faults(1),
     };
     match size {
         "tiny" => tiny,
-        _ => tiny,
+        "large" => MachinesWorld {
+            plan: PLAN.to_vec(),
+            nodes: 2,
+            faults: faults(2),
+            ..tiny
+        },
+        _ => MachinesWorld {
+            plan: PLAN.to_vec(),
+            cache_lags: false,
+            ..tiny
+        },
     }
 }

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use model::actions::kubelet::PodName;
-use model::machines::kubelet::pod::{Container, Former, Phase, Pod, Reported, Requests, RestartPolicy};
+use model::machines::kubelet::pod::{
+    Container, Former, Phase, Pod, Reported, Requests, RestartPolicy,
+};
 use model::machines::scheduler::{Demand, NodeView, PodView};
 use model::machines::transaction::{Context, Strategy};
 use model::objects::key::ObjectKey;

@@ -1,7 +1,6 @@
 //! What must hold of the machines; the table is in the README of the specification.
 
-use model::machines::kubelet::Record;
-use model::machines::kubelet::pod::{Phase, Requests};
+use model::machines::kubelet::pod::Phase;
 use model::machines::scheduler::Progress;
 
 use super::objects::Thing;
@@ -13,23 +12,38 @@ use crate::world::Property;
 /// Every property, in the order of the table.
 pub fn properties<M: Suite>() -> Vec<Property<MachinesWorld<M>>> {
     vec![
-        Property::always("the machines refine the specification", |_, state: &State| {
-            state.heard.refused.is_none()
-        }),
-        Property::always("one answer a write", |_, state: &State| {
-            state.heard.state.writes.is_empty()
-        }),
-        Property::always("a pod is bound once", |_, state: &State| !state.bound_again),
-        Property::always("a container runs only where its pod is bound", runs_where_bound),
+        Property::always("refines the create-pod specification", refines),
+        Property::always("one answer a write", every_write_answered),
+        Property::always("a pod is bound once", bound_once),
+        Property::always(
+            "a container runs only where its pod is bound",
+            runs_where_bound,
+        ),
         Property::always("never two live containers of one name", at_most_one),
         Property::always("admitted pods never overcommit a node", no_overcommit),
-        Property::always("phases only go forward", |_, state: &State| !state.went_back),
+        Property::always("phases only go forward", phases_go_forward),
         Property::always("what is removed runs nowhere", removed_runs_nowhere),
         Property::sometimes("a name is used again and runs", name_used_again),
         Property::sometimes("a binding is refused", a_binding_is_unknown),
         Property::sometimes("a pod is removed because its node is gone", collected),
         Property::sometimes("a pod ends well", ends_well),
     ]
+}
+
+fn refines<M: Suite>(_: &Checked<MachinesWorld<M>>, state: &State) -> bool {
+    state.heard.refused.is_none()
+}
+
+fn every_write_answered<M: Suite>(_: &Checked<MachinesWorld<M>>, state: &State) -> bool {
+    state.heard.state.writes.is_empty()
+}
+
+fn bound_once<M: Suite>(_: &Checked<MachinesWorld<M>>, state: &State) -> bool {
+    !state.bound_again
+}
+
+fn phases_go_forward<M: Suite>(_: &Checked<MachinesWorld<M>>, state: &State) -> bool {
+    !state.went_back
 }
 
 /// The pods whose containers run, by node.
@@ -49,7 +63,8 @@ fn at_most_one<M: Suite>(world: &Checked<MachinesWorld<M>>, state: &State) -> bo
     let world = &world.world;
     let name = |uid: &str| {
         let mut pods = 0..world.plan.len();
-        pods.find(|pod| world.uid(*pod) == uid).map(|pod| world.plan[pod].name)
+        pods.find(|pod| world.uid(*pod) == uid)
+            .map(|pod| world.plan[pod].name)
     };
     let mut names: Vec<_> = running(state).map(|(_, uid)| name(uid)).collect();
     names.sort_unstable();
@@ -57,15 +72,13 @@ fn at_most_one<M: Suite>(world: &Checked<MachinesWorld<M>>, state: &State) -> bo
 }
 
 fn no_overcommit<M: Suite>(world: &Checked<MachinesWorld<M>>, state: &State) -> bool {
-    let sum = |records: &mut dyn Iterator<Item = &Record>| {
-        let holders = records.filter(|record| record.holds_resources());
-        holders.fold(Requests::default(), |sum, record| sum.plus(record.requests))
-    };
     let mut nodes = state.nodes.iter();
     nodes.all(|node| {
         let process = node.kubelet.process.iter();
-        let mut records = process.flat_map(|process| process.state.pods.values());
-        sum(&mut records).cpu_milli <= i64::from(world.world.room)
+        let records = process.flat_map(|process| process.state.pods.values());
+        // Every pod asks for the same.
+        let holders = records.filter(|record| record.holds_resources());
+        holders.count() <= world.world.room as usize
     })
 }
 
@@ -91,9 +104,8 @@ fn a_binding_is_unknown<M: Suite>(_: &Checked<MachinesWorld<M>>, state: &State) 
 }
 
 fn collected<M: Suite>(_: &Checked<MachinesWorld<M>>, state: &State) -> bool {
-    let collected = |pod: &Pod| {
-        pod.object == Object::Removed && pod.node.is_some() && !pod.removal_asked
-    };
+    let collected =
+        |pod: &Pod| pod.object == Object::Removed && pod.node.is_some() && !pod.removal_asked;
     state.heard.state.pods.values().any(collected)
 }
 

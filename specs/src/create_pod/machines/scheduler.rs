@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use model::machine::Machine;
 use model::machines::reflector::{Delivery, Item};
-use model::machines::scheduler::{self, Binding as Answer, Input, NodeView, Output, PodView, Timer};
+use model::machines::scheduler::{
+    self, Binding as Answer, Input, NodeView, Output, PodView, Timer,
+};
 use model::machines::transaction::{Binding, WriteVerb};
 use model::objects::bytes::Bytes;
 use model::objects::key::ObjectKey;
@@ -13,9 +15,7 @@ use model::objects::key::ObjectKey;
 use crate::create_pod::Action;
 use crate::create_pod::machines::api::{node_key, pod_key};
 use crate::create_pod::machines::objects::node_view;
-use crate::create_pod::machines::{
-    Choice, MachinesWorld, Process, State, Store, Suite, node_name,
-};
+use crate::create_pod::machines::{Choice, MachinesWorld, Process, State, Store, Suite, node_name};
 
 /// A scheduler's process, and its bindings that are under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,12 +27,7 @@ pub struct SchedulerSide {
 impl SchedulerSide {
     pub(super) fn start<M>(machine: &M) -> Self
     where
-        M: Machine<
-                Durable = (),
-                State = scheduler::State,
-                Output = Output,
-                Timer = Timer,
-            >,
+        M: Machine<Durable = (), State = scheduler::State, Output = Output, Timer = Timer>,
     {
         SchedulerSide {
             process: Process::start(machine),
@@ -57,7 +52,7 @@ impl<M: Suite> MachinesWorld<M> {
         }
         for pod in side.bindings.keys() {
             choices.push(Choice::Bind(at, pod.clone()));
-            if state.left.lost_answers > 0 {
+            if state.left.lost_answers.min(state.left.any) > 0 {
                 choices.push(Choice::BindLost(at, pod.clone(), true));
                 choices.push(Choice::BindLost(at, pod.clone(), false));
             }
@@ -66,7 +61,8 @@ impl<M: Suite> MachinesWorld<M> {
         let due = side.process.timers.iter();
         let due = due.filter(|timer| !matches!(timer, Timer::Stale(_)));
         choices.extend(due.map(|timer| Choice::SchedulerFires(at, timer.clone())));
-        if state.left.scheduler_crashes > 0 && side.process.state.pods.synced() {
+        if state.left.scheduler_crashes.min(state.left.any) > 0 && side.process.state.pods.synced()
+        {
             choices.push(Choice::SchedulerCrash(at));
         }
     }
@@ -78,7 +74,9 @@ impl<M: Suite> MachinesWorld<M> {
         }
         let (pods, nodes) = self.scheduler_views(&state.store);
         let pods_differ = pods.len() != known.pods.len()
-            || pods.iter().any(|(key, (_, view))| known.pods.get(key) != Some(view));
+            || pods
+                .iter()
+                .any(|(key, (_, view))| known.pods.get(key) != Some(view));
         let nodes_differ = nodes.len() != known.nodes.len()
             || nodes.keys().any(|key| known.nodes.get(key).is_none());
         pods_differ || nodes_differ
@@ -139,6 +137,7 @@ impl<M: Suite> MachinesWorld<M> {
 
     pub(super) fn bind_lost(&self, state: &mut State, at: usize, pod: &ObjectKey, done: bool) {
         state.left.lost_answers -= 1;
+        state.left.any -= 1;
         let side = Arc::make_mut(&mut state.schedulers[at]);
         let Some((uid, body)) = side.bindings.remove(pod) else {
             return;

@@ -5,9 +5,9 @@ use model::machines::kubelet::pod::Phase;
 use model::objects::key::ObjectKey;
 use model::objects::kinds;
 
+use crate::create_pod::Action;
 use crate::create_pod::pod::Object;
 use crate::create_pod::world::{Choice, CreatePodWorld, PodObject, State, node_name};
-use crate::create_pod::Action;
 
 /// The collector's look at a node.
 ///
@@ -90,7 +90,11 @@ impl CreatePodWorld {
     pub(super) fn write_phase(&self, state: &mut State, pod: usize, phase: Phase) {
         let object = &mut state.api.pods[pod];
         if object.object != Object::Present || object.phase == phase {
-            let code = if object.object == Object::Present { 200 } else { 404 };
+            let code = if object.object == Object::Present {
+                200
+            } else {
+                404
+            };
             return self.answered(state, pod, "patch", code);
         }
         state.went_back |= phase < object.phase || object.phase.terminal();

@@ -135,12 +135,12 @@ impl CreatePodWorld {
             choices.push(Choice::PowerOn(node));
             return;
         }
-        if state.left.losses > 0 {
+        if state.left.losses.min(state.left.any) > 0 {
             choices.push(Choice::PowerOff(node));
         }
         for pod in 0..self.plan.len() {
             let busy = state.kubelets[node].work[pod].doing != Doing::Nothing;
-            if state.left.ends > 0 && host.lives[pod].alive() && !busy {
+            if state.left.ends.min(state.left.any) > 0 && host.lives[pod].alive() && !busy {
                 choices.push(Choice::End(node, pod));
             }
         }
@@ -157,11 +157,10 @@ impl CreatePodWorld {
         if self.has_news(state, node) {
             choices.push(Choice::KubeletSees(node));
         }
-        if state.left.kubelet_crashes > 0 {
+        if state.left.kubelet_crashes.min(state.left.any) > 0 {
             choices.push(Choice::KubeletCrash(node, false));
-            let waits = |work: &Work| {
-                work.doing != Doing::Nothing || work.sent.is_some() || work.removing
-            };
+            let waits =
+                |work: &Work| work.doing != Doing::Nothing || work.sent.is_some() || work.removing;
             if kubelet.work.iter().any(waits) {
                 choices.push(Choice::KubeletCrash(node, true));
             }
@@ -187,7 +186,7 @@ impl CreatePodWorld {
         match work.doing {
             Doing::Starting => {
                 choices.push(Choice::Started(node, pod));
-                if state.left.failed_starts > 0 {
+                if state.left.failed_starts.min(state.left.any) > 0 {
                     choices.push(Choice::FailedStart(node, pod));
                 }
             }
@@ -196,7 +195,9 @@ impl CreatePodWorld {
                 Known::Nothing => {}
                 Known::Bound => {
                     let undecided = work.admission == Admission::Undecided;
-                    if undecided && !work.told.terminal() && self.verdict(state, node, pod).is_some()
+                    if undecided
+                        && !work.told.terminal()
+                        && self.verdict(state, node, pod).is_some()
                     {
                         choices.push(Choice::Admit(node, pod));
                     }
@@ -398,6 +399,7 @@ impl CreatePodWorld {
 
     pub(super) fn failed_start(&self, state: &mut State, node: usize, pod: usize) {
         state.left.failed_starts -= 1;
+        state.left.any -= 1;
         state.kubelets[node].work[pod].doing = Doing::Nothing;
         self.tell(state, node, pod, |pod| KubeletAction::ContainerFailed {
             pod,
@@ -409,6 +411,7 @@ impl CreatePodWorld {
 
     pub(super) fn end(&self, state: &mut State, node: usize, pod: usize) {
         state.left.ends -= 1;
+        state.left.any -= 1;
         state.hosts[node].lives[pod] = Life::Done;
         if state.kubelets[node].up {
             self.ended(state, node, pod, 0);
@@ -454,7 +457,9 @@ impl CreatePodWorld {
         if let Some(phase) = state.kubelets[node].work[pod].sent.take() {
             self.write_phase(state, pod, phase);
             state.kubelets[node].work[pod].told = phase;
-            self.tell(state, node, pod, |pod| KubeletAction::StatusReported { pod });
+            self.tell(state, node, pod, |pod| KubeletAction::StatusReported {
+                pod,
+            });
             self.forget(state, node);
         }
     }
@@ -474,6 +479,7 @@ impl CreatePodWorld {
 
     pub(super) fn kubelet_crash(&self, state: &mut State, node: usize, done: bool) {
         state.left.kubelet_crashes -= 1;
+        state.left.any -= 1;
         let before = std::mem::take(&mut state.kubelets[node]);
         if !done {
             return;
@@ -511,7 +517,11 @@ impl CreatePodWorld {
             });
         }
         let there = std::mem::replace(&mut state.api.nodes[node], true);
-        let effect = if there { Effect::Updated } else { Effect::Created };
+        let effect = if there {
+            Effect::Updated
+        } else {
+            Effect::Created
+        };
         self.node_written(state, node, effect);
         let registered = KubeletAction::NodeRegistered { revision: 1 };
         self.say(state, [Action::Kubelet(node_name(node), registered)]);
@@ -519,6 +529,7 @@ impl CreatePodWorld {
 
     pub(super) fn power_off(&self, state: &mut State, node: usize) {
         state.left.losses -= 1;
+        state.left.any -= 1;
         state.kubelets[node] = Kubelet::default();
         let host = &mut state.hosts[node];
         host.on = false;

@@ -102,7 +102,7 @@ impl CreatePodWorld {
                 }
                 Assumed::Asked { .. } => {
                     choices.push(Choice::Bind(at, pod));
-                    if state.left.lost_answers > 0 {
+                    if state.left.lost_answers.min(state.left.any) > 0 {
                         choices.push(Choice::BindLost(at, pod, true));
                         choices.push(Choice::BindLost(at, pod, false));
                     }
@@ -110,7 +110,7 @@ impl CreatePodWorld {
                 _ => {}
             }
         }
-        if state.left.scheduler_crashes > 0 {
+        if state.left.scheduler_crashes.min(state.left.any) > 0 {
             choices.push(Choice::SchedulerCrash(at));
         }
     }
@@ -197,6 +197,7 @@ impl CreatePodWorld {
             return;
         };
         state.left.lost_answers -= 1;
+        state.left.any -= 1;
         if done {
             self.carry_out_binding(state, pod, node);
         }
@@ -213,7 +214,11 @@ impl CreatePodWorld {
     fn carry_out_binding(&self, state: &mut State, pod: usize, node: u8) -> bool {
         let object = &mut state.api.pods[pod];
         if object.object != Object::Present || object.node.is_some() || object.deleting {
-            let code = if object.object == Object::Present { 409 } else { 404 };
+            let code = if object.object == Object::Present {
+                409
+            } else {
+                404
+            };
             self.answered(state, pod, "bind", code);
             return false;
         }

@@ -1,5 +1,7 @@
 //! Seeded bugs: shipped machines with a historical bug put back in, each caught by the property that its row names.
 
+mod altered;
+mod create_pod;
 mod faulty;
 mod hunt;
 mod watch;

@@ -1,0 +1,367 @@
+//! Faults of the machines on a pod's path. Each is caught by the property of its row, and by no walk without faults.
+
+use model::machine::Machine;
+use model::machines::controller::{self, Answer, Controller};
+use model::machines::kubelet::{self, Kubelet, Operation};
+use model::machines::pod_gc::PodGc;
+use model::machines::scheduler::{self, Scheduler};
+use model::machines::transaction::{self, Transactions, WriteVerb};
+use model::messages::api::Verb;
+use model::objects::bytes::Bytes;
+use model::objects::key::ObjectKey;
+use model::objects::kinds;
+use model::objects::status::Status;
+use specs::checked::{Checked, find};
+use specs::create_pod::machines::{Change, MachinesWorld, Shipped, Suite, Thing, Things};
+use specs::create_pod::world::{Faults, Planned};
+use specs::world::walk;
+
+use super::altered::{Fault, Faulty};
+
+/// A fault: which of the machines it is in is told by the traits that it has.
+macro_rules! fault {
+    ($(#[$doc:meta])* $name:ident of $machine:ty { $($method:item)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        struct $name;
+
+        impl Fault<$machine> for $name { $($method)* }
+    };
+}
+
+fault! {
+    /// kubernetes 59848: a kubelet that was started again believes a list from an API server that is behind, and runs
+    /// a pod that it had ended.
+    BelievesAStaleList of Kubelet {
+        fn before(&self, state: &mut kubelet::State, input: &kubelet::Input) {
+            if let kubelet::Input::PodsListed { .. } = input {
+                state.floor = 0;
+            }
+        }
+    }
+}
+
+fault! {
+    /// A kubelet that was started again knows nothing of what runs, and starts it a second time.
+    AdoptsNothing of Kubelet {
+        fn input(&self, _: &kubelet::State, input: kubelet::Input) -> Option<kubelet::Input> {
+            Some(match input {
+                kubelet::Input::RuntimeListed { .. } => kubelet::Input::RuntimeListed {
+                    sandboxes: Vec::new(),
+                    containers: Vec::new(),
+                },
+                input => input,
+            })
+        }
+    }
+}
+
+fault! {
+    /// A deletion is seen and forgotten: containers are started again in a pod that is being deleted.
+    StartsWhatIsDeleted of Kubelet {
+        fn after(&self, state: &mut kubelet::State) {
+            for pod in state.pods.values_mut().filter_map(|record| record.pod.as_mut()) {
+                pod.deleting = false;
+            }
+        }
+    }
+}
+
+fault! {
+    /// The object of a pod is removed before its containers have ended.
+    RemovesBeforeItHasEnded of Kubelet {
+        fn output(&self, _: &kubelet::State, output: kubelet::Output) -> Option<kubelet::Output> {
+            Some(match output {
+                kubelet::Output::Run { pod, operation: Operation::StopContainers { .. } } => {
+                    kubelet::Output::DeletePod(pod)
+                }
+                output => output,
+            })
+        }
+    }
+}
+
+fault! {
+    /// kubernetes 76772 without the second look that 11161 asks for: schedulers race for the last room of a node, and
+    /// its kubelet takes both pods.
+    DoesNotCheckAgain of Kubelet {
+        fn before(&self, state: &mut kubelet::State, _: &kubelet::Input) {
+            for record in state.pods.values_mut() {
+                record.requests = kubelet::pod::Requests::default();
+            }
+        }
+    }
+}
+
+fault! {
+    /// A pod is bound without comparing the revision that the decision was made over.
+    BindsWithoutComparing of Transactions<Things> {
+        fn output(
+            &self,
+            _: &transaction::State<Thing, Change>,
+            mut output: transaction::Output<Thing>,
+        ) -> Option<transaction::Output<Thing>> {
+            if let transaction::Output::Ask { transaction, .. } = &mut output {
+                transaction.compares.clear();
+            }
+            Some(output)
+        }
+    }
+}
+
+fault! {
+    /// A delete is carried out at once, whatever grace was asked for: the API forgets pods that run.
+    IgnoresGrace of Transactions<Things> {
+        fn input(
+            &self,
+            _: &transaction::State<Thing, Change>,
+            mut input: transaction::Input<Thing, Change>,
+        ) -> Option<transaction::Input<Thing, Change>> {
+            if let transaction::Input::Submit { write, .. } = &mut input
+                && let WriteVerb::Delete(options) = &mut write.verb
+            {
+                options.grace_period_seconds = Some(0);
+            }
+            Some(input)
+        }
+    }
+}
+
+fault! {
+    /// A binding names no UID: a decision about a pod binds its successor of the same name.
+    BindsWithoutAUid of Scheduler {
+        fn output(&self, _: &scheduler::State, mut output: scheduler::Output) -> Option<scheduler::Output> {
+            if let scheduler::Output::Bind { ask, .. } = &mut output {
+                let body = String::from_utf8_lossy(&ask.body).replace("\"uid\"", "\"was\"");
+                ask.body = Bytes::from(body.as_str());
+            }
+            Some(output)
+        }
+    }
+}
+
+fault! {
+    /// kubernetes 22667, as its review asks: the collector trusts its cache, which may be behind a node that is back.
+    TrustsItsCache of Controller<PodGc> {
+        fn input(
+            &self,
+            _: &controller::State<PodGc>,
+            input: controller::Input<PodGc>,
+        ) -> Option<controller::Input<PodGc>> {
+            Some(match input {
+                controller::Input::Answered(key, index, Answer::Done(_, objects))
+                    if objects.is_empty() =>
+                {
+                    let status = Status::not_found(&ObjectKey::new(kinds::nodes(), "", &key.name));
+                    controller::Input::Answered(key, index, Answer::Failed(status))
+                }
+                input => input,
+            })
+        }
+    }
+}
+
+fault! {
+    /// The collector looks once, as upstream's does: between the look and the removal the node registers again.
+    LooksOnce of Controller<PodGc> {
+        fn output(
+            &self,
+            _: &controller::State<PodGc>,
+            mut output: controller::Output,
+        ) -> Option<controller::Output> {
+            if let controller::Output::Ask(_, _, ask) = &mut output
+                && let Verb::Delete(options) = &mut ask.request.verb
+            {
+                options.grace_period_seconds = Some(0);
+            }
+            Some(output)
+        }
+    }
+}
+
+/// The shipped machines, one of them with a fault.
+#[derive(Clone)]
+struct With<T, S, K, G> {
+    transactions: T,
+    scheduler: S,
+    kubelet: K,
+    pod_gc: G,
+}
+
+/// No fault.
+#[derive(Clone, Copy)]
+struct None_;
+
+impl<M: Machine> Fault<M> for None_ {}
+
+impl<T, S, K, G> Suite for With<T, S, K, G>
+where
+    T: Fault<Transactions<Things>> + Send + Sync + 'static,
+    S: Fault<Scheduler> + Send + Sync + 'static,
+    K: Fault<Kubelet> + Send + Sync + 'static,
+    G: Fault<Controller<PodGc>> + Send + Sync + 'static,
+{
+    type Transactions = Faulty<Transactions<Things>, T>;
+    type Scheduler = Faulty<Scheduler, S>;
+    type Kubelet = Faulty<Kubelet, K>;
+    type PodGc = Faulty<Controller<PodGc>, G>;
+
+    fn transactions(&self) -> Self::Transactions {
+        let (machine, fault) = (Shipped.transactions(), self.transactions.clone());
+        Faulty { machine, fault }
+    }
+
+    fn scheduler(&self) -> Self::Scheduler {
+        let (machine, fault) = (Shipped.scheduler(), self.scheduler.clone());
+        Faulty { machine, fault }
+    }
+
+    fn kubelet(&self, node: usize, room: u32) -> Self::Kubelet {
+        let (machine, fault) = (Shipped.kubelet(node, room), self.kubelet.clone());
+        Faulty { machine, fault }
+    }
+
+    fn pod_gc(&self) -> Self::PodGc {
+        let (machine, fault) = (Shipped.pod_gc(), self.pod_gc.clone());
+        Faulty { machine, fault }
+    }
+}
+
+const POD: Planned = Planned {
+    name: "a",
+    restarts: true,
+};
+const OTHER: Planned = Planned {
+    name: "b",
+    restarts: true,
+};
+
+/// A pod, a node, a scheduler, and nothing that goes wrong.
+fn quiet<M>(machines: M) -> MachinesWorld<M> {
+    MachinesWorld {
+        machines,
+        plan: vec![POD],
+        nodes: 1,
+        room: 1,
+        schedulers: 1,
+        deletable: 0,
+        removable_nodes: false,
+        cache_lags: false,
+        faults: Faults::default(),
+    }
+}
+
+/// How much of the world a bug needs to show.
+type Needs<M> = fn(&mut MachinesWorld<M>);
+
+fn caught<M: Suite>(machines: M, property: &'static str, needs: Needs<M>) {
+    let calm = Checked::new(quiet(machines.clone()));
+    for seed in 0..100 {
+        if let Err(violation) = walk(&calm, seed, 200) {
+            panic!("seed {seed}: not a bug that hides: {violation:#?}");
+        }
+    }
+    let mut world = quiet(machines);
+    needs(&mut world);
+    let found = find(Checked::new(world), property);
+    let way = found.unwrap_or_else(|| panic!("nothing breaks \"{property}\""));
+    println!("{property}: {} steps", way.choices.len());
+}
+
+fn transactions<T>(transactions: T) -> With<T, None_, None_, None_> {
+    let (scheduler, kubelet, pod_gc) = (None_, None_, None_);
+    With {
+        transactions,
+        scheduler,
+        kubelet,
+        pod_gc,
+    }
+}
+
+fn kubelet<K>(kubelet: K) -> With<None_, None_, K, None_> {
+    let (transactions, scheduler, pod_gc) = (None_, None_, None_);
+    With {
+        transactions,
+        scheduler,
+        kubelet,
+        pod_gc,
+    }
+}
+
+fn scheduler<S>(scheduler: S) -> With<None_, S, None_, None_> {
+    let (transactions, kubelet, pod_gc) = (None_, None_, None_);
+    With {
+        transactions,
+        scheduler,
+        kubelet,
+        pod_gc,
+    }
+}
+
+fn pod_gc<G>(pod_gc: G) -> With<None_, None_, None_, G> {
+    let (transactions, scheduler, kubelet) = (None_, None_, None_);
+    With {
+        transactions,
+        scheduler,
+        kubelet,
+        pod_gc,
+    }
+}
+
+/// One crash of a kubelet.
+fn crash<M>(world: &mut MachinesWorld<M>) {
+    world.faults.kubelet_crashes = 1;
+    world.faults.any = 1;
+}
+
+/// A machine that loses its power, and whose node may be removed.
+fn loss<M>(world: &mut MachinesWorld<M>) {
+    world.faults.losses = 1;
+    world.faults.any = 1;
+    world.removable_nodes = true;
+}
+
+const REFINES: &str = "refines the create-pod specification";
+const BOUND_ONCE: &str = "a pod is bound once";
+const AT_MOST_ONE: &str = "never two live containers of one name";
+const NO_OVERCOMMIT: &str = "admitted pods never overcommit a node";
+const REMOVED: &str = "what is removed runs nowhere";
+
+macro_rules! bugs {
+    ($($test:ident: $suite:expr, $property:expr, $needs:expr;)*) => {
+        $(#[test]
+        fn $test() {
+            caught($suite, $property, $needs);
+        })*
+    };
+}
+
+bugs! {
+    // create-pod
+    bind_without_comparing: transactions(BindsWithoutComparing), BOUND_ONCE, |world| {
+        world.schedulers = 2;
+        world.nodes = 2;
+        world.cache_lags = true;
+    };
+    bind_without_a_uid: scheduler(BindsWithoutAUid), REFINES, |world| {
+        world.plan = vec![POD, POD];
+        world.deletable = 1;
+    };
+    kubernetes_76772_kubelet_does_not_check_again: kubelet(DoesNotCheckAgain), NO_OVERCOMMIT, |world| {
+        world.plan = vec![POD, OTHER];
+        world.schedulers = 2;
+    };
+    start_what_is_deleted: kubelet(StartsWhatIsDeleted), REFINES, |world| world.deletable = 1;
+    // at most one
+    kubernetes_59848_stale_list: kubelet(BelievesAStaleList), REMOVED, |world| {
+        crash(world);
+        world.deletable = 1;
+        world.cache_lags = true;
+    };
+    adopt_nothing: kubelet(AdoptsNothing), AT_MOST_ONE, crash;
+    remove_before_it_has_ended: kubelet(RemovesBeforeItHasEnded), REMOVED, |world| world.deletable = 1;
+    ignore_grace: transactions(IgnoresGrace), REMOVED, |world| world.deletable = 1;
+    // node failure
+    kubernetes_22667_pod_gc_trusts_its_cache: pod_gc(TrustsItsCache), REMOVED, loss;
+    pod_gc_looks_once: pod_gc(LooksOnce), REMOVED, loss;
+}
