@@ -75,6 +75,7 @@ pub fn all() -> Vec<Listed> {
     vec![
         crate::store::listed(),
         crate::watch::listed(),
+        crate::create_pod::listed(),
         crate::replicaset::listed(),
         crate::watch::machines::listed(),
     ]

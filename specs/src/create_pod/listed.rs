@@ -8,20 +8,14 @@ const SIZES: &[Size] = &[
     Size {
         name: "tiny",
         holds: "two pods of one name, one after the other, a node that may be lost, one fault of any kind",
-        states: 0,
-        unseen: &[],
+        states: 8_134,
+        unseen: &["a pod is refused for want of room"],
     },
     Size {
         name: "ci",
         holds: "the same with two nodes and two faults",
-        states: 0,
-        unseen: &[],
-    },
-    Size {
-        name: "large",
-        holds: "the same and a pod of another name, two schedulers, three faults",
-        states: 0,
-        unseen: &[],
+        states: 817_545,
+        unseen: &["a pod is refused for want of room"],
     },
 ];
 
@@ -74,7 +68,8 @@ pub fn world(size: &str) -> CreatePodWorld {
     };
     match size {
         "tiny" => tiny,
-        "large" => {
+        // Too many to visit them all: for walks.
+        "stormy" => {
             let mut plan = PLAN.to_vec();
             plan.push(Planned {
                 name: "b",

@@ -3,11 +3,11 @@
 mod api;
 mod collector;
 mod kubelet;
-mod listed;
 mod objects;
 mod process;
 mod properties;
 mod scheduler;
+mod sizes;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,11 +29,11 @@ use crate::world::{Happens, Property, Word, World};
 pub use api::Store;
 pub use collector::Collector;
 pub use kubelet::{Host, KubeletProcess, Node};
-pub use listed::{listed, world};
 pub use objects::{Change, Thing, Things};
 pub use process::{Process, Shipped, Suite};
 pub use properties::properties;
 pub use scheduler::SchedulerSide;
+pub use sizes::{quiet, stormy};
 
 use api::{node_key, pod_key};
 
