@@ -1,6 +1,7 @@
 //! Does what was recorded follow the specifications: every record is given to the acceptors that it concerns.
 
 mod cases;
+mod pods;
 mod stores;
 
 use std::path::PathBuf;
@@ -88,7 +89,10 @@ pub fn check(paths: &[PathBuf]) -> Result<Report, TimelineError> {
 /// Judges a timeline.
 pub fn judge(timeline: &Timeline) -> Report {
     let began = Instant::now();
-    let mut examiners: Vec<Box<dyn Examiner>> = vec![Box::new(stores::Stores::default())];
+    let mut examiners: Vec<Box<dyn Examiner>> = vec![
+        Box::new(stores::Stores::default()),
+        Box::new(pods::Pods::default()),
+    ];
     for moment in &timeline.moments {
         for examiner in &mut examiners {
             examiner.see(moment);

@@ -1,0 +1,151 @@
+//! Pods, nodes and names, held against the path of a pod: what API servers, schedulers and kubelets say they did.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use specs::create_pod::pod::PodSpecification;
+use specs::create_pod::{Action, CreatePod, State, pod_of};
+use specs::specification::Specification;
+
+use super::{Examiner, Rejection, Verdict};
+use crate::said::Said;
+use crate::timeline::Moment;
+
+/// How many of the latest actions of a pod a rejection shows.
+const SHOWN: usize = 12;
+
+pub(super) struct Pods {
+    specification: CreatePod,
+    state: State,
+    /// Which start of each kubelet was heard last.
+    kubelets: BTreeMap<Rc<str>, u64>,
+    /// Pods that have left the specification: nothing is known of what may follow.
+    lost: BTreeSet<String>,
+    seen: BTreeSet<String>,
+    before: BTreeMap<String, Vec<String>>,
+    actions: u64,
+    rejections: Vec<Rejection>,
+}
+
+impl Default for Pods {
+    fn default() -> Self {
+        Pods {
+            specification: CreatePod {
+                // Whoever removes a pod by force vouches for it: that is not the cluster's doing.
+                pod: PodSpecification {
+                    users_may_force: true,
+                },
+                // What a node can set aside is not in its trace; the kubelet's admission is checked in its world.
+                allocatable: BTreeMap::new(),
+            },
+            state: State::default(),
+            kubelets: BTreeMap::new(),
+            lost: BTreeSet::new(),
+            seen: BTreeSet::new(),
+            before: BTreeMap::new(),
+            actions: 0,
+            rejections: Vec::new(),
+        }
+    }
+}
+
+impl Examiner for Pods {
+    fn see(&mut self, moment: &Moment) {
+        let action = match &moment.said {
+            Said::Transaction(action) => {
+                let server = u32::try_from(moment.place.incarnation).unwrap_or(u32::MAX);
+                Action::ApiServer(server, action.clone())
+            }
+            Said::Scheduler(action) => Action::Scheduler(action.clone()),
+            Said::Kubelet(action) => {
+                let node = node_of(&moment.place.component);
+                let component = moment.place.component.clone();
+                let incarnation = moment.place.incarnation;
+                if self.kubelets.insert(component, incarnation) != Some(incarnation) {
+                    self.accept(moment, &Action::KubeletStarted(node.clone()));
+                }
+                Action::Kubelet(node, action.clone())
+            }
+            _ => return,
+        };
+        self.accept(moment, &action);
+    }
+
+    fn verdict(self: Box<Self>) -> Verdict {
+        Verdict {
+            specification: "create-pod",
+            subjects: self.seen.len(),
+            actions: self.actions,
+            rejections: self.rejections,
+        }
+    }
+}
+
+impl Pods {
+    fn accept(&mut self, moment: &Moment, action: &Action) {
+        let pod = about(action);
+        if let Some(pod) = &pod {
+            if self.lost.contains(pod) {
+                return;
+            }
+            self.seen.insert(pod.clone());
+        }
+        self.actions += 1;
+        let refused = self.specification.apply(&mut self.state, action).err();
+        let told = format!("{}: {action:?}", moment.place);
+        if let Some(refused) = refused {
+            let subject = pod.clone().unwrap_or_else(|| "the cluster".to_owned());
+            let state = pod.as_ref().and_then(|pod| self.state.pods.get(pod));
+            self.rejections.push(Rejection {
+                before: self.before.get(&subject).cloned().unwrap_or_default(),
+                subject,
+                place: Some(moment.place.clone()),
+                action: format!("{action:?}"),
+                guard: refused.guard,
+                detail: refused.detail,
+                state: state.map(|state| format!("{state:?}")).unwrap_or_default(),
+            });
+            self.lost.extend(pod);
+        } else if let Some(pod) = pod {
+            let before = self.before.entry(pod).or_default();
+            if before.len() == SHOWN {
+                before.remove(0);
+            }
+            before.push(told);
+        }
+    }
+}
+
+/// The node of a kubelet's process.
+fn node_of(component: &str) -> String {
+    component
+        .strip_suffix(".kubelet")
+        .unwrap_or(component)
+        .to_owned()
+}
+
+/// The UID of the pod that an action is about.
+fn about(action: &Action) -> Option<String> {
+    use model::actions::scheduler::SchedulerAction;
+    use model::actions::transaction::TransactionAction;
+    match action {
+        Action::ApiServer(
+            _,
+            TransactionAction::Attempted { key, uid, .. }
+            | TransactionAction::Committed { key, uid, .. },
+        ) if key.resource.resource == "pods" => Some(uid.clone()),
+        Action::ApiServer(..) | Action::KubeletStarted(_) => None,
+        Action::Scheduler(
+            SchedulerAction::Queued { uid, .. }
+            | SchedulerAction::Dropped { uid, .. }
+            | SchedulerAction::Assumed { uid, .. }
+            | SchedulerAction::Bound { uid, .. }
+            | SchedulerAction::Confirmed { uid, .. }
+            | SchedulerAction::Forgotten { uid, .. }
+            | SchedulerAction::BindingLost { uid, .. }
+            | SchedulerAction::Unschedulable { uid, .. },
+        ) => Some(uid.clone()),
+        Action::Scheduler(_) => None,
+        Action::Kubelet(_, action) => pod_of(action).map(|pod| pod.uid.clone()),
+    }
+}
