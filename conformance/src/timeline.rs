@@ -11,7 +11,6 @@ use std::rc::Rc;
 
 use model::actions::store::StoreAction;
 use model::actions::transaction::TransactionAction;
-use model::actions::watch_cache::WatchCacheAction;
 
 use crate::said::{Said, Unread, decode};
 use crate::trace::{ReadError, read};
@@ -204,8 +203,7 @@ fn durable(said: &Said) -> u64 {
 /// The revision at which an action itself took place, for those that are writes.
 fn written(said: &Said) -> Option<u64> {
     match said {
-        Said::Transaction(TransactionAction::Committed { revision, .. })
-        | Said::WatchCache(WatchCacheAction::Applied { revision, .. }) => Some(*revision),
+        Said::Transaction(TransactionAction::Committed { revision, .. }) => Some(*revision),
         _ => None,
     }
 }

@@ -3,6 +3,7 @@
 mod cases;
 mod pods;
 mod stores;
+mod watches;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -91,6 +92,8 @@ pub fn judge(timeline: &Timeline) -> Report {
     let began = Instant::now();
     let mut examiners: Vec<Box<dyn Examiner>> = vec![
         Box::new(stores::Stores::default()),
+        Box::new(watches::Caches::default()),
+        Box::new(watches::Reflectors::default()),
         Box::new(pods::Pods::default()),
     ];
     for moment in &timeline.moments {
