@@ -254,7 +254,7 @@ impl<S: Strategy> Turn<'_, S> {
         let asked = self.state.pending.get(&id).map(|pending| &pending.asked);
         if let Some(Asked::Write(_)) = asked {
             self.actions.push(Action::Unknown { id });
-            self.answer(id, Err(unknown()));
+            self.finish(id, Err(unknown()));
         } else {
             self.answer(id, Err(unreached()));
         }
@@ -278,16 +278,22 @@ impl<S: Strategy> Turn<'_, S> {
 
     /// Answers a write that changed nothing, as far as is known.
     fn answer(&mut self, id: WriteId, result: Result<Written<S::Value>, Status>) {
-        let Some(pending) = self.state.pending.remove(&id) else {
-            return;
-        };
-        let code = match &result {
-            Ok(_) => 200,
-            Err(status) => status.reason.code(),
-        };
-        self.actions.push(Action::Answered { id, code });
-        self.out.push(Output::Answer { id, result });
-        self.pass_on(id, &pending.write.key, pending.object);
+        if self.state.pending.contains_key(&id) {
+            let code = match &result {
+                Ok(_) => 200,
+                Err(status) => status.reason.code(),
+            };
+            self.actions.push(Action::Answered { id, code });
+            self.finish(id, result);
+        }
+    }
+
+    /// Tells the client, and lets the next write of the object go on.
+    fn finish(&mut self, id: WriteId, result: Result<Written<S::Value>, Status>) {
+        if let Some(pending) = self.state.pending.remove(&id) {
+            self.out.push(Output::Answer { id, result });
+            self.pass_on(id, &pending.write.key, pending.object);
+        }
     }
 
     /// Lets the next write of the object begin, from what this one left.
