@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use model::machines::kubelet::pod::Pod;
 use model::objects::pod::{ContainerSpec, EnvVar, PodView};
 use model::rules::env::{self, NodeFacts};
-use model::rules::pod_resources::{self, cpu_quota, cpu_shares, oom_score_adj};
+use model::rules::qos::{cpu_quota, cpu_shares, oom_score_adj, qos};
+use model::rules::resources;
 use runtime::cri::{
     ContainerConfig, DnsConfig, HostAlias, Image, Mount, PodSandboxConfig, Resources,
     SecurityContext,
@@ -294,9 +295,9 @@ fn resources(
     spec: &ContainerSpec,
 ) -> Result<Resources, ConfigError> {
     let (requests, limits) = (&spec.resources.requests, &spec.resources.limits);
-    let cpu = |list| pod_resources::cpu(list).map_err(ConfigError::because);
-    let memory = |list| pod_resources::memory(list).map_err(ConfigError::because);
-    let class = pod_resources::qos(&view.spec).map_err(ConfigError::because)?;
+    let cpu = |list| resources::cpu(list).map_err(ConfigError::because);
+    let memory = |list| resources::memory(list).map_err(ConfigError::because);
+    let class = qos(&view.spec).map_err(ConfigError::because)?;
     let memory_limit = memory(limits)?;
     let memory_request = memory(requests)?.or(memory_limit).unwrap_or(0);
     let quota = cpu_quota(cpu(limits)?.unwrap_or(0));

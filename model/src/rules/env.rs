@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::objects::pod::{PodView, ResourceFieldRef};
-use crate::rules::pod_resources::Requests;
 use crate::rules::quantity::Quantity;
+use crate::rules::resources::Requests;
 
 /// Replaces `$(NAME)` by the variable's value. `$$` stands for `$`; a reference to a variable that is not there,
 /// and anything else, stays as it is (kubernetes `third_party/forked/golang/expansion`).

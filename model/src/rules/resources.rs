@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use bincode::{Decode, Encode};
 use serde::Deserialize;
 
-use crate::rules::quantity::Quantity;
+use crate::objects::pod::{self, ContainerSpec, PodSpec};
+use crate::rules::quantity::{Quantity, QuantityError};
 
 /// Amounts of resources in the units in which they are counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -72,6 +73,49 @@ impl Resources {
     }
 }
 
+/// An amount of the resources that admission counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Requests {
+    /// Processor time in thousandths of a core.
+    pub cpu_milli: i64,
+    /// Memory in bytes.
+    pub memory_bytes: i64,
+}
+
+impl Requests {
+    /// Both amounts together; the nearest that fits if the sum does not fit.
+    pub fn plus(self, other: Requests) -> Requests {
+        Requests {
+            cpu_milli: self.cpu_milli.saturating_add(other.cpu_milli),
+            memory_bytes: self.memory_bytes.saturating_add(other.memory_bytes),
+        }
+    }
+}
+
+/// The requests of a pod, of the two resources that admission counts.
+///
+/// # Errors
+/// If an amount is no quantity.
+pub fn requests(spec: &PodSpec) -> Result<Requests, QuantityError> {
+    let asked = PodResources::of(spec)?.requests();
+    Ok(Requests {
+        cpu_milli: asked.milli_cpu,
+        memory_bytes: asked.memory,
+    })
+}
+
+/// `cpu` of a list of resources in thousandths of a core.
+pub fn cpu(resources: &BTreeMap<String, String>) -> Result<Option<i64>, QuantityError> {
+    let read = |text: &String| Quantity::parse(text).map(|quantity| quantity.milli_value().max(0));
+    resources.get("cpu").map(read).transpose()
+}
+
+/// `memory` of a list of resources in bytes.
+pub fn memory(resources: &BTreeMap<String, String>) -> Result<Option<i64>, QuantityError> {
+    let read = |text: &String| Quantity::parse(text).map(|quantity| quantity.value().max(0));
+    resources.get("memory").map(read).transpose()
+}
+
 /// The part of a pod's spec that says what it asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -104,6 +148,24 @@ pub struct ResourceRequirements {
     pub limits: ResourceList,
 }
 
+impl ContainerResources {
+    fn of(spec: &ContainerSpec) -> Result<Self, QuantityError> {
+        let pod::Resources { requests, limits } = &spec.resources;
+        Ok(ContainerResources {
+            resources: ResourceRequirements {
+                requests: list(requests)?,
+                limits: list(limits)?,
+            },
+            restart_policy: spec.restart_policy.clone(),
+        })
+    }
+}
+
+fn list(texts: &BTreeMap<String, String>) -> Result<ResourceList, QuantityError> {
+    let read = |(name, text): (&String, &String)| Ok((name.clone(), Quantity::parse(text)?));
+    texts.iter().map(read).collect()
+}
+
 impl ResourceRequirements {
     /// What is asked for, limits standing in where requests are missing.
     fn asked(&self) -> Resources {
@@ -118,7 +180,22 @@ impl ResourceRequirements {
 }
 
 impl PodResources {
-    /// What the whole pod asks for: `PodRequests`.
+    /// The part of a whole spec, whose quantities are text.
+    ///
+    /// # Errors
+    /// If an amount is no quantity.
+    pub fn of(spec: &PodSpec) -> Result<Self, QuantityError> {
+        let containers = |all: &[ContainerSpec]| -> Result<Vec<_>, QuantityError> {
+            all.iter().map(ContainerResources::of).collect()
+        };
+        Ok(PodResources {
+            containers: containers(&spec.containers)?,
+            init_containers: containers(&spec.init_containers)?,
+            overhead: list(&spec.overhead)?,
+        })
+    }
+
+    /// What the whole pod asks for: `PodRequests` (KEP-753 for sidecars).
     pub fn requests(&self) -> Resources {
         self.total(|container| container.resources.asked())
     }

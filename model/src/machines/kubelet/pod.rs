@@ -6,10 +6,11 @@ use bincode::{Decode, Encode};
 
 use crate::actions::kubelet::PodName;
 use crate::objects::pod::{ContainerSpec, ContainerStatusView, PodView};
-use crate::rules::pod_resources::{self, Qos};
+use crate::rules::qos::{self, Qos};
 use crate::rules::quantity::QuantityError;
+use crate::rules::resources;
 
-pub use crate::rules::pod_resources::Requests;
+pub use crate::rules::resources::Requests;
 
 /// `terminationGracePeriodSeconds` where a pod names none.
 pub const DEFAULT_GRACE_S: u64 = 30;
@@ -178,8 +179,8 @@ impl Pod {
                     ..container(spec)
                 })
                 .collect(),
-            requests: pod_resources::requests(spec)?,
-            qos: pod_resources::qos(spec)?,
+            requests: resources::requests(spec)?,
+            qos: qos::qos(spec)?,
             host_network: spec.host_network,
             node_selector: spec.node_selector.clone(),
             reported: reported(view),

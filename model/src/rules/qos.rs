@@ -1,37 +1,10 @@
-//! What a pod asks of a node, and its class of service.
-
-use std::collections::BTreeMap;
+//! A pod's class of service, and how the kernel is told of it.
 
 use bincode::{Decode, Encode};
 
-use crate::objects::pod::{ContainerSpec, PodSpec};
-use crate::rules::quantity::{Quantity, QuantityError};
-
-/// An amount of the resources that admission counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
-pub struct Requests {
-    /// Processor time in thousandths of a core.
-    pub cpu_milli: i64,
-    /// Memory in bytes.
-    pub memory_bytes: i64,
-}
-
-impl Requests {
-    /// Both amounts together; the nearest that fits if the sum does not fit.
-    pub fn plus(self, other: Requests) -> Requests {
-        Requests {
-            cpu_milli: self.cpu_milli.saturating_add(other.cpu_milli),
-            memory_bytes: self.memory_bytes.saturating_add(other.memory_bytes),
-        }
-    }
-
-    fn or_larger(self, other: Requests) -> Requests {
-        Requests {
-            cpu_milli: self.cpu_milli.max(other.cpu_milli),
-            memory_bytes: self.memory_bytes.max(other.memory_bytes),
-        }
-    }
-}
+use crate::objects::pod::PodSpec;
+use crate::rules::quantity::QuantityError;
+use crate::rules::resources::{cpu, memory};
 
 /// `PodQOSClass`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -54,52 +27,6 @@ impl Qos {
             Qos::Guaranteed => "Guaranteed",
         }
     }
-}
-
-/// The requests of a pod: the larger of what its containers need together and what any init container needs
-/// beside the sidecars before it, plus the overhead (KEP-753, `component-helpers/resource`).
-pub fn requests(spec: &PodSpec) -> Result<Requests, QuantityError> {
-    let mut sidecars = Requests::default();
-    let mut starting = Requests::default();
-    for init in &spec.init_containers {
-        let own = of_container(init)?;
-        if init.restart_policy == "Always" {
-            sidecars = sidecars.plus(own);
-            starting = starting.or_larger(sidecars);
-        } else {
-            starting = starting.or_larger(sidecars.plus(own));
-        }
-    }
-    let mut running = sidecars;
-    for container in &spec.containers {
-        running = running.plus(of_container(container)?);
-    }
-    let overhead = Requests {
-        cpu_milli: cpu(&spec.overhead)?.unwrap_or(0),
-        memory_bytes: memory(&spec.overhead)?.unwrap_or(0),
-    };
-    Ok(running.or_larger(starting).plus(overhead))
-}
-
-/// The requests of one container; a limit without a request counts as one.
-fn of_container(spec: &ContainerSpec) -> Result<Requests, QuantityError> {
-    let (requests, limits) = (&spec.resources.requests, &spec.resources.limits);
-    Ok(Requests {
-        cpu_milli: cpu(requests)?.or(cpu(limits)?).unwrap_or(0),
-        memory_bytes: memory(requests)?.or(memory(limits)?).unwrap_or(0),
-    })
-}
-
-/// `cpu` of a list of resources in thousandths of a core.
-pub fn cpu(resources: &BTreeMap<String, String>) -> Result<Option<i64>, QuantityError> {
-    let read = |text: &String| Quantity::parse(text).map(|quantity| quantity.milli_value().max(0));
-    resources.get("cpu").map(read).transpose()
-}
-
-/// `memory` of a list of resources in bytes.
-pub fn memory(resources: &BTreeMap<String, String>) -> Result<Option<i64>, QuantityError> {
-    let read = |text: &String| Quantity::parse(text).map(|quantity| quantity.value().max(0));
-    resources.get("memory").map(read).transpose()
 }
 
 /// The class of service (kubernetes `pkg/apis/core/v1/helper/qos`).
@@ -160,6 +87,7 @@ pub fn oom_score_adj(class: Qos, memory_request: i64, node_memory: i64) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::resources::{Requests, requests};
 
     fn spec(json: &str) -> PodSpec {
         serde_json::from_str(json).expect("a pod spec")
