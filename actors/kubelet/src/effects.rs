@@ -7,7 +7,7 @@ use std::rc::Rc;
 use model::actions::kubelet::PodName;
 use model::machines::kubelet::pod::Requests;
 use model::machines::kubelet::status::PodStatus;
-use model::machines::kubelet::{Event, Input, Kubelet, Operation, Output, Written};
+use model::machines::kubelet::{Event, Input, Kubelet, Operation, Outcome, Output, Written};
 use model::messages::api::{DeleteOptions, PatchType};
 use model::objects::bytes::Bytes;
 use model::objects::key::ObjectKey;
@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::hardware::Hardware;
 use crate::node::NodeWriter;
 use crate::pods::{Directories, Pods};
+use crate::refresh::{self, Refreshing};
 use crate::report;
 
 /// What every task of a kubelet shares.
@@ -33,6 +34,7 @@ pub(crate) struct Node<R> {
     pub(crate) client: ApiClient,
     pub(crate) runtime: Rc<R>,
     pub(crate) pods: Pods,
+    pub(crate) refreshing: Refreshing,
     pub(crate) directories: Directories,
     /// What pods may request together.
     pub(crate) allocatable: Requests,
@@ -126,7 +128,13 @@ impl<R: Runtime + 'static> KubeletEffects<R> {
         let task = handle.spawn({
             let key = key.clone();
             async move {
+                if operation == Operation::RemoveDirectories {
+                    node.refreshing.end(&pod.uid);
+                }
                 let outcome = node.carry_out(&pod, &operation, &machine).await;
+                if operation == Operation::PrepareVolumes && outcome == Outcome::Done {
+                    refresh::follow(&node, &pod, &machine);
+                }
                 running.borrow_mut().remove(&key);
                 let done = Input::Done {
                     uid: pod.uid,

@@ -17,7 +17,7 @@ use shell::{Handle, Subject, TraceWriter, inform};
 use tokio::sync::watch;
 
 use crate::effects::Node;
-use crate::volumes;
+use crate::{refresh, volumes};
 
 /// Follows the node's pods for ever and gives the machine every change. `listed` hears of the first list.
 pub(crate) async fn pods<R: Runtime + 'static>(
@@ -38,7 +38,7 @@ pub(crate) async fn pods<R: Runtime + 'static>(
         if !*listed.borrow() {
             sweep(&node, &delivery).await;
         }
-        if let Some(input) = input(&node, delivery) {
+        if let Some(input) = input(&node, &handle, delivery) {
             let handle = match cause {
                 Some(cause) => handle.caused_by(cause),
                 None => handle.clone(),
@@ -52,15 +52,22 @@ pub(crate) async fn pods<R: Runtime + 'static>(
     Ok(())
 }
 
-fn input<R>(node: &Node<R>, delivery: Delivery<Bytes>) -> Option<Input> {
+fn input<R: Runtime + 'static>(
+    node: &Rc<Node<R>>,
+    handle: &Handle<Kubelet>,
+    delivery: Delivery<Bytes>,
+) -> Option<Input> {
     match delivery {
         Delivery::Replace { revision, items } => Some(Input::PodsListed {
             revision,
-            pods: items.iter().filter_map(|item| read(node, item)).collect(),
+            pods: items
+                .iter()
+                .filter_map(|item| read(node, handle, item))
+                .collect(),
         }),
         Delivery::Apply(item) => Some(Input::PodApplied {
             revision: item.revision,
-            pod: read(node, &item)?,
+            pod: read(node, handle, &item)?,
         }),
         Delivery::Delete(item) => {
             let meta = meta::read(&item.value).ok()?;
@@ -75,7 +82,11 @@ fn input<R>(node: &Node<R>, delivery: Delivery<Bytes>) -> Option<Input> {
 }
 
 /// Reads a pod and keeps its spec. One that cannot be read is not started; nothing is known to stop either.
-fn read<R>(node: &Node<R>, item: &Item<Bytes>) -> Option<Pod> {
+fn read<R: Runtime + 'static>(
+    node: &Rc<Node<R>>,
+    handle: &Handle<Kubelet>,
+    item: &Item<Bytes>,
+) -> Option<Pod> {
     let key = &item.key;
     let view: PodView = serde_json::from_slice(&item.value)
         .map_err(|error| tracing::error!(%key, %error, "a pod cannot be read and is left alone"))
@@ -84,6 +95,8 @@ fn read<R>(node: &Node<R>, item: &Item<Bytes>) -> Option<Pod> {
         .map_err(|error| tracing::error!(%key, %error, "a pod's resources cannot be read"))
         .ok()?;
     node.pods.put(view);
+    // The volumes of a pod that runs since before this kubelet are not made again.
+    refresh::follow(node, &pod.name, handle);
     Some(pod)
 }
 

@@ -3,6 +3,8 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
 use model::machine::Now;
@@ -67,6 +69,23 @@ impl Reader {
             timestamps,
             left,
         }
+    }
+
+    /// The file at `path`, if it is another than the one that is read. Between the two names of a log that is put
+    /// aside there is none.
+    pub(crate) fn another(&self, path: &Path) -> io::Result<Option<File>> {
+        let found = match File::open(path) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let (own, its) = (self.file.metadata()?, found.metadata()?);
+        Ok((own.ino() != its.ino() || own.dev() != its.dev()).then_some(found))
+    }
+
+    /// Goes on in another file.
+    pub(crate) fn go_on(&mut self, file: File) {
+        self.file = file;
     }
 
     /// Whether everything that was asked for has been read.

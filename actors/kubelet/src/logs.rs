@@ -141,10 +141,16 @@ async fn grow(
     mut events: Events,
     stream: &mut Stream,
 ) -> Result<(), Ended> {
-    let changes = Changes::of(path).map_err(internal)?;
+    let changes = Changes::of(path.parent().unwrap_or(path)).map_err(internal)?;
     let mut alive = true;
     loop {
         drain(reader, stream).await?;
+        if let Some(next) = reader.another(path).map_err(internal)? {
+            // The runtime begins a file before it writes to it: the former one is complete.
+            drain(reader, stream).await?;
+            reader.go_on(next);
+            continue;
+        }
         if !alive || reader.full() {
             return Ok(());
         }
@@ -167,7 +173,7 @@ async fn grow(
     }
 }
 
-/// News of a file that is written to.
+/// News of a directory whose files are begun and written to.
 struct Changes(AsyncFd<Watch>);
 
 /// An inotify instance that tokio can wait for.
@@ -188,7 +194,7 @@ impl AsRawFd for Watch {
 impl Changes {
     fn of(path: &Path) -> io::Result<Self> {
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
-        inotify.add_watch(path, AddWatchFlags::IN_MODIFY)?;
+        inotify.add_watch(path, AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CREATE)?;
         // Deprecated for the sake of types that give their descriptor away while it is registered; `Watch` never
         // does, and what stands in its place is unsafe.
         #[allow(deprecated)]
@@ -196,7 +202,7 @@ impl Changes {
         Ok(Changes(watch))
     }
 
-    /// Waits until the file was written to since the last look.
+    /// Waits until something was written since the last look.
     async fn next(&self) -> io::Result<()> {
         loop {
             let mut ready = self.0.readable().await?;

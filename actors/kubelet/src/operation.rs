@@ -15,6 +15,7 @@ use shell::Handle;
 
 use crate::container::{self, Surroundings};
 use crate::effects::Node;
+use crate::log_rotation;
 use crate::report;
 use crate::volumes;
 
@@ -300,7 +301,13 @@ impl<R: Runtime + 'static> Node<R> {
         self.runtime.remove_container(&id).await?;
         let own = self.directories.pod_logs(pod);
         match log.filter(|log| log.starts_with(&own)) {
-            Some(log) => removed(volumes::remove(&log)),
+            Some(log) => {
+                log_rotation::remove_former(&log).map_err(|error| Failure {
+                    reason: "FailedKillPod",
+                    message: format!("{}: {error}", log.display()),
+                })?;
+                removed(volumes::remove(&log))
+            }
             None => Ok(Outcome::Done),
         }
     }

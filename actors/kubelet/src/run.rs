@@ -21,8 +21,9 @@ use crate::effects::{KubeletEffects, Node, Told};
 use crate::hardware::{Hardware, ThisMachine};
 use crate::node::{self, NodeWriter};
 use crate::pods::{Directories, Pods};
+use crate::refresh::Refreshing;
 use crate::report;
-use crate::{follow, serve};
+use crate::{follow, log_rotation, serve, volumes};
 
 /// How many pods may be in a step of their start at once.
 const PARALLEL_STARTS: u32 = 10;
@@ -143,6 +144,7 @@ async fn run_over<R: Runtime + 'static>(
         client: client.clone(),
         runtime: runtime.clone(),
         pods: Pods::default(),
+        refreshing: Refreshing::default(),
         directories: Directories::new(&config.directory),
         allocatable,
         config,
@@ -177,6 +179,7 @@ async fn run_over<R: Runtime + 'static>(
     let (listed, mut is_listed) = watch::channel(false);
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     tasks.spawn_local(forward(events, handle.clone()));
+    tasks.spawn_local(log_rotation::look_after(node.clone()));
     tasks.spawn_local(serve::requests(link, node.clone(), handle.clone()));
     tasks.spawn_local({
         let (node, handle, mut hears) = (node.clone(), handle.clone(), hears.clone());
@@ -211,6 +214,9 @@ async fn run_over<R: Runtime + 'static>(
     }
     tasks.shutdown().await;
     handle.stop().await;
+    if matches!(ended, Ok(Why::Stop)) {
+        volumes::unmount(&node.directories.pods())?;
+    }
     ended
 }
 

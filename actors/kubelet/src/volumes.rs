@@ -4,6 +4,8 @@
 //! point at, so that a reader sees all of the old files or all of the new ones (kubernetes
 //! `pkg/volume/util/atomic_writer.go`).
 
+mod memory;
+
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io;
@@ -13,6 +15,7 @@ use std::path::{Component, Path, PathBuf};
 use model::objects::pod::PodView;
 use model::objects::pod_volumes::{DownwardVolume, HostPath, KeyToPath, Volume};
 use model::rules::env::{self, NodeFacts, ReferenceError};
+use model::rules::quantity::QuantityError;
 use shell::ApiClient;
 
 use crate::pods::Directories;
@@ -49,6 +52,9 @@ pub(crate) enum VolumeError {
         /// What was asked for.
         wanted: &'static str,
     },
+    /// A limit that is no quantity.
+    #[error("emptyDir sizeLimit {0:?}: {1}")]
+    Size(String, QuantityError),
     /// A source that this version does not serve.
     #[error("no volume plugin matched: {0} is not served yet")]
     Unserved(String),
@@ -76,7 +82,8 @@ pub(crate) async fn prepare(
     Ok(())
 }
 
-async fn make(
+/// Makes one volume, or brings it up to date.
+pub(crate) async fn make(
     client: &ApiClient,
     directories: &Directories,
     pod: &PodView,
@@ -89,7 +96,10 @@ async fn make(
         return host_path(host);
     }
     make_directory(&directory)?;
-    if volume.empty_dir.is_some() {
+    if let Some(empty) = &volume.empty_dir {
+        if empty.medium == "Memory" {
+            memory::mount(&directory, &empty.size_limit)?;
+        }
         // Sticky bits and groups are the pod's own affair: anyone in it may write.
         set_mode(&directory, 0o777)?;
         return own(&directory, group);
@@ -223,9 +233,12 @@ fn host_path(host: &HostPath) -> Result<(), VolumeError> {
     })
 }
 
-/// Writes the files beside the present ones, then turns `..data` to them.
+/// Writes the files beside the present ones, then turns `..data` to them. What is there already stays.
 fn write(directory: &Path, files: &Files, group: Option<i64>) -> Result<(), VolumeError> {
     let data = directory.join("..data");
+    if present(&data).is_ok_and(|present| present == *files) {
+        return link(directory, files);
+    }
     let present = fs::read_link(&data).ok();
     let next = match &present {
         Some(present) if present.as_os_str() == "..1" => "..2",
@@ -255,6 +268,24 @@ fn write(directory: &Path, files: &Files, group: Option<i64>) -> Result<(), Volu
     }
 }
 
+/// The files below a directory.
+fn present(directory: &Path) -> io::Result<Files> {
+    let (mut found, mut todo) = (Files::new(), vec![PathBuf::new()]);
+    while let Some(below) = todo.pop() {
+        for entry in fs::read_dir(directory.join(&below))? {
+            let entry = entry?;
+            let (name, metadata) = (below.join(entry.file_name()), entry.metadata()?);
+            if metadata.is_dir() {
+                todo.push(name);
+            } else {
+                let mode = metadata.permissions().mode() & 0o777;
+                found.insert(name, (fs::read(entry.path())?, mode));
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// The names that users see: links into `..data`, one for each first part of a path.
 fn link(directory: &Path, files: &Files) -> Result<(), VolumeError> {
     let mut wanted: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
@@ -280,8 +311,14 @@ fn link(directory: &Path, files: &Files) -> Result<(), VolumeError> {
     Ok(())
 }
 
+/// Gives back the memory of volumes below a directory.
+pub(crate) fn unmount(path: &Path) -> Result<(), VolumeError> {
+    disk(path, memory::unmount(path))
+}
+
 /// Removes a file, a link or a directory with everything in it; that nothing is there is no error.
 pub(crate) fn remove(path: &Path) -> Result<(), VolumeError> {
+    unmount(path)?;
     let removed = match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),

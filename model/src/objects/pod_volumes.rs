@@ -42,9 +42,15 @@ pub struct Volume {
     pub other: BTreeMap<String, serde_json::Value>,
 }
 
-/// `EmptyDirVolumeSource`; its medium and limit are not read.
+/// `EmptyDirVolumeSource`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct EmptyDir {}
+#[serde(rename_all = "camelCase", default)]
+pub struct EmptyDir {
+    /// `Memory` for a tmpfs; empty for the node's disk.
+    pub medium: String,
+    /// How large it may grow, a quantity of bytes as text; empty for no limit of its own.
+    pub size_limit: String,
+}
 
 /// `HostPathVolumeSource`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

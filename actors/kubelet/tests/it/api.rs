@@ -276,6 +276,14 @@ impl Api {
             .expect("a new object");
     }
 
+    /// Puts data into a config map that is there.
+    pub fn set_data(&self, name: &str, data: Value) {
+        let path = ObjectKey::new(kinds::configmaps(), "default", name).path();
+        let mut value = self.value(&path).expect("a config map");
+        value["data"] = data;
+        self.write(&path, Change::Modified, value);
+    }
+
     pub fn delete_pod(&self, name: &str, grace: i64) {
         let options = DeleteOptions {
             grace_period_seconds: Some(grace),

@@ -154,6 +154,143 @@ fn environment_volumes_and_logs() {
     });
 }
 
+/// What a command in the container `web` of a pod says.
+async fn said(api: &Api, pod: &str, uid: &str, command: &[&str]) -> String {
+    let request = NodeRequest::Exec(ExecRequest {
+        namespace: "default".to_owned(),
+        pod: pod.to_owned(),
+        uid: uid.to_owned(),
+        container: "web".to_owned(),
+        command: command.iter().map(|word| (*word).to_owned()).collect(),
+        stdin: false,
+        stdout: true,
+        stderr: true,
+        tty: false,
+    });
+    output(api.open(&request).await).await.0
+}
+
+#[test]
+#[cfg_attr(not(root), ignore = "needs root")]
+fn volumes_in_memory_and_files_that_follow_their_objects() {
+    run(async {
+        let api = Api::start();
+        let node = Node::start(&api).await;
+        let map = json!({"metadata": {"name": "settings"}, "data": {"colour": "blue"}});
+        api.put(kinds::configmaps(), "default", map);
+        let spec = json!({
+            "containers": [{
+                "name": "web", "image": "plimsoll/echo", "imagePullPolicy": "IfNotPresent",
+                "volumeMounts": [
+                    {"name": "files", "mountPath": "/files"},
+                    {"name": "files", "mountPath": "/fixed", "subPath": "colour"},
+                    {"name": "memory", "mountPath": "/memory"},
+                ],
+            }],
+            "volumes": [
+                {"name": "files", "configMap": {"name": "settings"}},
+                {"name": "memory", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+            ],
+        });
+        let uid = api.bind_pod("node-1", "holds", spec);
+        api.pod_becomes("holds", |pod| phase(pod) == "Running")
+            .await;
+
+        let mounts = said(&api, "holds", &uid, &["/echo", "cat", "/proc/mounts"]).await;
+        let memory = mounts.lines().find(|line| line.contains(" /memory "));
+        let memory = memory.expect("the volume is mounted");
+        assert!(
+            memory.contains(" tmpfs ") && memory.contains("size=1024k"),
+            "{memory}"
+        );
+        said(
+            &api,
+            "holds",
+            &uid,
+            &["/echo", "write", "/memory/kept", "here"],
+        )
+        .await;
+
+        // The files follow the object; the subPath keeps the file that it was given.
+        let colour = ["/echo", "cat", "/files/colour"];
+        assert_eq!(said(&api, "holds", &uid, &colour).await.trim(), "blue");
+        api.set_data("settings", json!({"colour": "green"}));
+        let changed = Instant::now();
+        while said(&api, "holds", &uid, &colour).await.trim() != "green" {
+            assert!(
+                changed.elapsed() < Duration::from_secs(10),
+                "the file does not follow"
+            );
+        }
+        let fixed = said(&api, "holds", &uid, &["/echo", "cat", "/fixed"]).await;
+        assert_eq!(fixed.trim(), "blue");
+
+        // Another kubelet leaves the memory as it is, and goes on following.
+        let node = node.restart().await;
+        let kept = said(&api, "holds", &uid, &["/echo", "cat", "/memory/kept"]).await;
+        assert_eq!(kept.trim(), "here");
+        api.set_data("settings", json!({"colour": "red"}));
+        let changed = Instant::now();
+        while said(&api, "holds", &uid, &colour).await.trim() != "red" {
+            assert!(
+                changed.elapsed() < Duration::from_secs(10),
+                "the file does not follow"
+            );
+        }
+        node.stop().await;
+    });
+}
+
+#[test]
+#[cfg_attr(not(root), ignore = "needs root")]
+fn a_large_log_is_put_aside_and_followed() {
+    run(async {
+        let api = Api::start();
+        let node = Node::start(&api).await;
+        // More than 10 MiB at a third of its time, so that one of the looks, every 10 s, finds it large and alive.
+        let many = echo(&["lines", "2000", "--width", "15000", "--interval", "8"]);
+        let spec = json!({"restartPolicy": "Never", "containers": [many]});
+        let uid = api.bind_pod("node-1", "talks", spec);
+        api.pod_becomes("talks", |pod| phase(pod) == "Running")
+            .await;
+        let logs = NodeRequest::Logs(LogsRequest {
+            namespace: "default".to_owned(),
+            pod: "talks".to_owned(),
+            uid: uid.clone(),
+            container: "web".to_owned(),
+            follow: true,
+            ..LogsRequest::default()
+        });
+        let (text, _) = output(api.open(&logs).await).await;
+        let numbers: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.split_once('x'))
+            .map(|(number, _)| number)
+            .collect();
+        let expected: Vec<String> = (1..=2000).map(|number| format!("line {number}")).collect();
+        assert_eq!(numbers, expected, "no line is lost or doubled");
+        let directory = node.root().join(format!("logs/default_talks_{uid}/web"));
+        let files = || {
+            let files = std::fs::read_dir(&directory)
+                .into_iter()
+                .flatten()
+                .flatten();
+            files
+                .map(|file| file.file_name().into_string().unwrap_or_default())
+                .collect::<Vec<_>>()
+        };
+        assert!(
+            files().iter().any(|name| name.starts_with("0.log.")),
+            "{:?}",
+            files()
+        );
+        api.delete_pod("talks", 1);
+        api.pod_becomes("talks", |pod| pod.is_none()).await;
+        assert_eq!(files(), Vec::<String>::new());
+        node.stop().await;
+    });
+}
+
 #[test]
 #[cfg_attr(not(root), ignore = "needs root")]
 fn crashes_restart_and_a_whole_stop_leaves_nothing() {
