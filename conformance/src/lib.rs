@@ -3,6 +3,7 @@
 pub mod check;
 pub mod explain;
 pub mod said;
+pub mod simulation;
 pub mod suite;
 pub mod timeline;
 pub mod trace;

@@ -5,7 +5,8 @@ use super::sources::{code_of, names, packages, read, root, rust_below, shown};
 
 /// Every crate with the crates of ours that it may name in its manifest, tests included. Components never depend on
 /// each other: they talk by messages that `model` declares. Only the kubelet talks to the runtime; the command
-/// line puts the parts together, imports images and is the shim program.
+/// line puts the parts together, imports images and is the shim program; conformance puts them together on
+/// simulated hosts, with a runtime of its own.
 const EDGES: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("specs", &["model"]),
@@ -25,7 +26,18 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "conformance",
-        &["model", "specs", "transport", "actors/shell"],
+        &[
+            "model",
+            "specs",
+            "transport",
+            "actors/shell",
+            "actors/store",
+            "actors/apiserver",
+            "actors/controllers",
+            "actors/scheduler",
+            "actors/runtime",
+            "actors/kubelet",
+        ],
     ),
     (
         "actors/cli",

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -68,6 +68,9 @@ pub struct Live {
 #[derive(Clone, Debug)]
 pub struct Link {
     state: watch::Receiver<LinkState>,
+    /// Wakes those who wait for a connection, in the order in which they began to wait: a watch channel wakes its
+    /// receivers in a random order, which no seed determines.
+    changed: Arc<Notify>,
     task: Arc<Task>,
 }
 
@@ -94,16 +97,19 @@ impl Link {
     ) -> Self {
         let (sender, state) = watch::channel(LinkState::Connecting { failure: None });
         let sender = Arc::new(sender);
+        let changed = Arc::new(Notify::new());
         let dialer = Dialer {
             endpoint,
             address,
             identity,
             backoff,
             state: sender.clone(),
+            changed: changed.clone(),
         };
         let handle = tokio::spawn(dialer.keep());
         Self {
             state,
+            changed,
             task: Arc::new(Task {
                 state: sender,
                 handle,
@@ -115,18 +121,17 @@ impl Link {
     ///
     /// There is no limit to the wait: [`Link::state`] tells what stands in the way meanwhile.
     pub async fn connection(&self) -> Option<Live> {
-        let mut state = self.state.clone();
         loop {
-            match &*state.borrow_and_update() {
+            // Taken before the look, so that no change falls between look and wait.
+            let changed = self.changed.notified();
+            match &*self.state.borrow() {
                 LinkState::Live(live) if live.connection.close_reason().is_none() => {
                     return Some(live.clone());
                 }
                 LinkState::Closed => return None,
                 LinkState::Live(_) | LinkState::Connecting { .. } => {}
             }
-            if state.changed().await.is_err() {
-                return None;
-            }
+            changed.await;
         }
     }
 
@@ -143,7 +148,9 @@ impl Link {
     /// Ends the link and its connection, with a reason for the peer.
     pub fn close(&self, reason: &str) {
         self.task.handle.abort();
-        if let LinkState::Live(live) = self.task.state.send_replace(LinkState::Closed) {
+        let before = self.task.state.send_replace(LinkState::Closed);
+        self.changed.notify_waiters();
+        if let LinkState::Live(live) = before {
             live.connection.close(reason);
         }
     }
@@ -156,6 +163,7 @@ struct Dialer {
     identity: Identity,
     backoff: Backoff,
     state: Arc<watch::Sender<LinkState>>,
+    changed: Arc<Notify>,
 }
 
 impl Dialer {
@@ -166,6 +174,7 @@ impl Dialer {
                 epoch,
                 connection: connection.clone(),
             }));
+            self.changed.notify_waiters();
             let reason = connection.closed().await;
             self.note(&reason.to_string());
         }

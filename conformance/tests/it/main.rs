@@ -1,5 +1,6 @@
 //! Traces as the shells write them, read back; and traces that are not as they should be.
 
+mod simulation;
 mod suite;
 
 use std::path::PathBuf;

@@ -9,6 +9,7 @@ mod image;
 mod resource;
 mod run;
 mod shim;
+mod simulate;
 mod spec;
 mod table;
 mod trace;
@@ -41,6 +42,7 @@ Examples:
   plimsoll get pods -A               what runs, without kubectl
   plimsoll apply -f web.yaml         objects from a file
   plimsoll bench --start             how fast it is
+  plimsoll simulate --runs 100       a hundred clusters with everything that can go wrong
 
 Exit codes: 0 done, 1 failed, 2 the command line is not understood.";
 
@@ -56,6 +58,7 @@ pub enum Command {
     Spec(spec::Spec),
     Conformance(conformance::Conformance),
     Trace(trace::Trace),
+    Simulate(simulate::Simulate),
     Run(run::Run),
     #[command(hide = true)]
     Shim(shim::Shim),
@@ -77,6 +80,7 @@ impl Command {
             Command::Spec(spec) => return spec.execute(),
             Command::Conformance(suite) => return suite.execute(),
             Command::Trace(trace) => return trace.execute(),
+            Command::Simulate(simulate) => return simulate.execute(),
             Command::Run(run) => run.execute(),
             Command::Shim(shim) => return Ok(shim.become_it()),
         }

@@ -21,7 +21,7 @@ struct State {
     seen: Vec<u8>,
     /// What was written since the last sync, in order.
     unsynced: Vec<Write>,
-    /// Counts the losses of power. Who opened it before the last one has it no more.
+    /// Counts the ends of processes. Who opened it before the last one has it no more.
     life: u64,
     /// How many more writes and syncs are carried out before the power fails; `None` for as many as there are.
     fuse: Option<u64>,
@@ -57,6 +57,13 @@ impl Platter {
     /// Lets the power fail after so many more writes and syncs.
     pub(super) fn fail_after(&self, operations: u64) {
         self.state().fuse = Some(operations);
+    }
+
+    /// The process ends and the machine goes on: what was written stays, synced or not.
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        state.life += 1;
+        state.fuse = None;
     }
 
     /// The power fails: what was not synced is kept, lost or torn, each write for itself.
@@ -132,7 +139,7 @@ impl Opened {
         let state = self.platter.state();
         match state.life == self.life {
             true => Ok(state),
-            false => Err(io::Error::other("the power has failed")),
+            false => Err(io::Error::other("the process has ended")),
         }
     }
 

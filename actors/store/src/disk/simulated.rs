@@ -15,7 +15,7 @@ use super::{Disk, DiskError, Pending, StoreFile};
 
 /// How its errors call the file.
 const NAME: &str = "simulated/store.redb";
-/// A commit makes fewer writes and syncs than this, mostly; a loss of power hits one of them.
+/// A commit makes fewer writes and syncs than this, mostly; what cuts it off hits one of them.
 const OPERATIONS_OF_A_COMMIT: u64 = 24;
 
 /// How long a commit takes, each a time of its own in between.
@@ -37,7 +37,7 @@ impl Default for Speed {
     }
 }
 
-/// What losses of power have done.
+/// What ends of the process, with or without its machine's power, have done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Losses {
     /// While nothing was being written.
@@ -98,7 +98,12 @@ impl Drive {
         self.0.speed.set(speed);
     }
 
-    /// What losses of power have done so far.
+    /// Whether a commit is under way.
+    pub fn is_busy(&self) -> bool {
+        self.0.under_way.borrow().is_some()
+    }
+
+    /// What ends of the process have done so far.
     pub fn losses(&self) -> Losses {
         self.0.losses.get()
     }
@@ -107,6 +112,23 @@ impl Drive {
     /// in part or as a whole, and unsynced writes are kept, lost or torn. The next [`Drive::disk`] finds what is
     /// left.
     pub fn lose_power(&self) {
+        self.interrupt();
+        let unsynced = self.0.platter.fail(&self.0.random);
+        let mut losses = self.0.losses.get();
+        losses.writes_lost += unsynced.lost;
+        losses.writes_torn += unsynced.torn;
+        self.0.losses.set(losses);
+    }
+
+    /// The process that uses it dies, as by `kill -9`: a commit that is under way happens not at all, in part or as
+    /// a whole; what was written stays, synced or not.
+    pub fn lose_process(&self) {
+        self.interrupt();
+        self.0.platter.close();
+    }
+
+    /// Cuts the commit that is under way off somewhere.
+    fn interrupt(&self) {
         let Inner {
             platter, random, ..
         } = &*self.0;
@@ -119,14 +141,11 @@ impl Drive {
                 losses.within_a_commit += 1;
                 platter.fail_after(random.below(OPERATIONS_OF_A_COMMIT));
                 if let Some(file) = commit.file.borrow_mut().as_mut() {
-                    // It fails where the power does; what it left behind is what this is about.
+                    // It fails where it is cut off; what it left behind is what this is about.
                     let _ = file.commit(&commit.records);
                 }
             }
         }
-        let unsynced = platter.fail(random);
-        losses.writes_lost += unsynced.lost;
-        losses.writes_torn += unsynced.torn;
         self.0.losses.set(losses);
     }
 
@@ -181,8 +200,11 @@ impl Disk for SimulatedDisk {
     }
 
     fn close(&mut self) -> Pending<()> {
-        let file = self.file.clone();
+        let (drive, file) = (self.drive.clone(), self.file.clone());
         Box::pin(async move {
+            while drive.is_busy() {
+                sleep(drive.takes()).await;
+            }
             file.take();
             Ok(())
         })

@@ -1,0 +1,137 @@
+//! What clients were told, written down: the cluster must keep to it.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use model::objects::key::{GroupResource, ObjectKey};
+use tokio::time::Instant;
+
+/// What was told, by all clients. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger(Rc<RefCell<Told>>);
+
+#[derive(Debug, Default)]
+struct Told {
+    /// Objects whose creation was acknowledged, by UID.
+    objects: BTreeMap<String, Life>,
+    /// Writes of a number, by the UID of the object that has it.
+    numbers: BTreeMap<String, Vec<Number>>,
+    /// Increments, by the object that counts them.
+    counters: BTreeMap<ObjectKey, Increments>,
+}
+
+/// An object that was created.
+#[derive(Clone, Debug)]
+pub struct Life {
+    /// Which.
+    pub key: ObjectKey,
+    /// Somebody has asked for its deletion.
+    pub delete_sent: bool,
+    /// Somebody was told that it is deleted, or on its way to be.
+    pub delete_told: bool,
+}
+
+/// A write of a number.
+#[derive(Clone, Copy, Debug)]
+struct Number {
+    value: i64,
+    asked: Instant,
+    /// When it was acknowledged, if it was.
+    told: Option<Instant>,
+}
+
+/// Increments of a counter.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Increments {
+    /// Acknowledged.
+    pub told: u64,
+    /// With an outcome that is not known.
+    pub unknown: u64,
+}
+
+impl Ledger {
+    /// A creation was acknowledged.
+    pub fn created(&self, uid: &str, key: &ObjectKey) {
+        let life = Life {
+            key: key.clone(),
+            delete_sent: false,
+            delete_told: false,
+        };
+        self.0.borrow_mut().objects.insert(uid.to_owned(), life);
+    }
+
+    /// A deletion is asked for.
+    pub fn deletes(&self, uid: &str) {
+        if let Some(life) = self.0.borrow_mut().objects.get_mut(uid) {
+            life.delete_sent = true;
+        }
+    }
+
+    /// A deletion was acknowledged.
+    pub fn deleted(&self, uid: &str) {
+        if let Some(life) = self.0.borrow_mut().objects.get_mut(uid) {
+            life.delete_told = true;
+        }
+    }
+
+    /// Every object whose creation was acknowledged, by UID.
+    pub fn objects(&self) -> BTreeMap<String, Life> {
+        self.0.borrow().objects.clone()
+    }
+
+    /// UID and key of those of a resource that must be there, as nobody has asked for their deletion.
+    pub fn must_be(&self, resource: &GroupResource) -> Vec<(String, ObjectKey)> {
+        let told = self.0.borrow();
+        let lives = told
+            .objects
+            .iter()
+            .filter(|(_, life)| life.key.resource == *resource && !life.delete_sent);
+        lives
+            .map(|(uid, life)| (uid.clone(), life.key.clone()))
+            .collect()
+    }
+
+    /// A number was written, or may have been.
+    pub fn wrote(&self, uid: &str, value: i64, asked: Instant, told: bool) {
+        let number = Number {
+            value,
+            asked,
+            told: told.then(Instant::now),
+        };
+        let mut ledger = self.0.borrow_mut();
+        ledger
+            .numbers
+            .entry(uid.to_owned())
+            .or_default()
+            .push(number);
+    }
+
+    /// The values that a number may have: of every write after whose end no other was begun that succeeded.
+    pub fn possible(&self, uid: &str) -> BTreeSet<i64> {
+        let told = self.0.borrow();
+        let writes = told.numbers.get(uid).map(Vec::as_slice).unwrap_or_default();
+        let overwritten = |write: &Number| {
+            writes.iter().any(|other| {
+                other.told.is_some() && write.told.is_some_and(|end| other.asked > end)
+            })
+        };
+        let possible = writes.iter().filter(|write| !overwritten(write));
+        possible.map(|write| write.value).collect()
+    }
+
+    /// A counter was incremented, or may have been.
+    pub fn counted(&self, key: &ObjectKey, told: bool) {
+        let mut ledger = self.0.borrow_mut();
+        let increments = ledger.counters.entry(key.clone()).or_default();
+        match told {
+            true => increments.told += 1,
+            false => increments.unknown += 1,
+        }
+    }
+
+    /// Every counter with its increments.
+    pub fn counters(&self) -> BTreeMap<ObjectKey, Increments> {
+        self.0.borrow().counters.clone()
+    }
+}

@@ -1,0 +1,305 @@
+//! Lets faults happen, by chance and each for a while.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use store::disk::Speed;
+use tokio::time::{Instant, sleep};
+use transport::sim::{Conditions, SeededRandom};
+
+use super::cluster::Cluster;
+use super::faults::{Fault, Faults};
+use super::part::Part;
+
+/// How long there is between two faults, in milliseconds.
+const BETWEEN_MS: (u64, u64) = (200, 4_000);
+/// How wrong a clock may be, in milliseconds.
+const SKEW_MS: u64 = 60_000;
+/// How long a kill waits for a write to be under way.
+const AMBUSH_MS: u64 = 2_000;
+/// The way of a datagram when nothing is wrong.
+const WAY: Duration = Duration::from_millis(1);
+
+/// How often a fault happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// In all.
+    pub times: u64,
+    /// While a pod was on its way from its creation to its first start, or to its end.
+    pub in_transition: u64,
+}
+
+/// Lets faults happen to a cluster.
+pub struct Mishaps {
+    cluster: Rc<Cluster>,
+    parts: Vec<Part>,
+    /// Hosts that a way can lead to or from.
+    hosts: Vec<Part>,
+    random: SeededRandom,
+    conditions: Cell<Conditions>,
+    counts: RefCell<BTreeMap<Fault, Count>>,
+    /// Once it is set, nothing happens any more.
+    over: Cell<bool>,
+}
+
+impl Mishaps {
+    /// For a cluster of these parts with these clients.
+    pub fn new(
+        cluster: Rc<Cluster>,
+        parts: Vec<Part>,
+        clients: impl Iterator<Item = u8>,
+        seed: u64,
+    ) -> Rc<Self> {
+        let hosts = parts.iter().copied().chain(clients.map(Part::Client));
+        let conditions = Conditions {
+            delay_min: WAY,
+            delay_max: WAY,
+            ..Conditions::default()
+        };
+        Rc::new(Mishaps {
+            cluster,
+            hosts: hosts.collect(),
+            parts,
+            random: SeededRandom::stream(seed, "mishaps"),
+            conditions: Cell::new(conditions),
+            counts: RefCell::default(),
+            over: Cell::new(false),
+        })
+    }
+
+    /// Lets these faults happen until then; `in_transition` tells whether a pod is on its way just now. When it
+    /// returns, everything is in order again.
+    pub async fn happen(
+        self: &Rc<Self>,
+        faults: &Faults,
+        until: Instant,
+        in_transition: impl Fn() -> bool,
+    ) {
+        let kinds = faults.kinds();
+        loop {
+            let pause = Duration::from_millis(self.random.between(BETWEEN_MS.0, BETWEEN_MS.1));
+            if Instant::now() + pause >= until {
+                tokio::time::sleep_until(until).await;
+                break;
+            }
+            sleep(pause).await;
+            let Some(fault) = self.random.pick(&kinds).copied() else {
+                continue;
+            };
+            if self.happens(fault).await {
+                let mut counts = self.counts.borrow_mut();
+                let count = counts.entry(fault).or_default();
+                count.times += 1;
+                count.in_transition += u64::from(in_transition());
+            }
+        }
+        self.end();
+    }
+
+    /// How often each fault happened.
+    pub fn counts(&self) -> BTreeMap<Fault, Count> {
+        self.counts.borrow().clone()
+    }
+
+    fn end(&self) {
+        self.over.set(true);
+        self.weather(|conditions| {
+            *conditions = Conditions {
+                delay_min: WAY,
+                delay_max: WAY,
+                ..Conditions::default()
+            }
+        });
+        for from in &self.hosts {
+            for to in &self.hosts {
+                self.cluster.network.sever(from.host(), to.host(), false);
+            }
+        }
+        for part in &self.parts {
+            self.cluster.skew(*part, 0);
+        }
+        for node in &self.cluster.nodes {
+            node.fail(0);
+        }
+        self.cluster.drive.set_speed(Speed::default());
+        tracing::info!("no more faults from here on");
+    }
+
+    /// False if there was nothing that it could have happened to.
+    async fn happens(self: &Rc<Self>, fault: Fault) -> bool {
+        let random = &self.random;
+        match fault {
+            Fault::Loss => {
+                let lost = random.between(20, 400) as u16;
+                self.weather(|conditions| conditions.lost_per_mille = lost);
+                tracing::info!(per_mille = lost, "fault: datagrams are lost");
+                self.later(8_000, |this| {
+                    this.weather(|conditions| conditions.lost_per_mille = 0)
+                });
+            }
+            Fault::Duplicate => {
+                let doubled = random.between(50, 500) as u16;
+                self.weather(|conditions| conditions.doubled_per_mille = doubled);
+                tracing::info!(per_mille = doubled, "fault: datagrams are doubled");
+                self.later(8_000, |this| {
+                    this.weather(|conditions| conditions.doubled_per_mille = 0)
+                });
+            }
+            Fault::Delay => self.slow_ways(random.between(5, 150), 0),
+            Fault::Reorder => self.slow_ways(0, random.between(2, 80)),
+            Fault::Partition => return self.part_ways(true),
+            Fault::OneWay => return self.part_ways(false),
+            Fault::Crash => {
+                let Some(part) = random.pick(&self.parts).copied() else {
+                    return false;
+                };
+                self.ambush(part).await;
+                tracing::info!(part = part.name(), "fault: killed");
+                self.cluster.kill(part, false);
+            }
+            Fault::Power => {
+                self.ambush(Part::Store).await;
+                tracing::info!("fault: the store's host loses power");
+                self.cluster.kill(Part::Store, true);
+            }
+            Fault::Restart => {
+                let Some(part) = random.pick(&self.parts).copied() else {
+                    return false;
+                };
+                tracing::info!(part = part.name(), "fault: restarted in order");
+                self.cluster.restart(part);
+            }
+            Fault::Pause => {
+                let Some(part) = random.pick(&self.parts).copied() else {
+                    return false;
+                };
+                let lasting = Duration::from_millis(random.between(50, 8_000));
+                tracing::info!(part = part.name(), ?lasting, "fault: paused");
+                self.cluster.pause(part, lasting);
+            }
+            Fault::Disk => {
+                let least = Duration::from_millis(random.between(10, 400));
+                let most = least * 2;
+                tracing::info!(?least, ?most, "fault: the disk is slow");
+                self.cluster.drive.set_speed(Speed { least, most });
+                self.later(8_000, |this| this.cluster.drive.set_speed(Speed::default()));
+            }
+            Fault::Clock => {
+                let Some(part) = random.pick(&self.parts).copied() else {
+                    return false;
+                };
+                let by_ms = random.below(2 * SKEW_MS).cast_signed() - SKEW_MS.cast_signed();
+                tracing::info!(part = part.name(), by_ms, "fault: the clock is wrong");
+                self.cluster.skew(part, by_ms);
+            }
+            Fault::Runtime => {
+                let Some(node) = random.pick(&self.cluster.nodes).cloned() else {
+                    return false;
+                };
+                let per_mille = random.between(50, 500);
+                tracing::info!(per_mille, "fault: a node's runtime fails");
+                node.fail(per_mille);
+                self.later(8_000, move |_| node.fail(0));
+            }
+            Fault::Container => {
+                let nodes = &self.cluster.nodes;
+                let killed = random.pick(nodes).is_some_and(|node| node.kill_one());
+                if killed {
+                    tracing::info!("fault: a container died");
+                }
+                return killed;
+            }
+        }
+        true
+    }
+
+    /// Waits until a write is under way, and a little longer, so that a kill hits between two steps of it.
+    async fn ambush(&self, part: Part) {
+        if matches!(part, Part::Store | Part::Apiserver) {
+            for _ in 0..AMBUSH_MS {
+                if self.cluster.drive.is_busy() {
+                    break;
+                }
+                sleep(Duration::from_millis(1)).await;
+            }
+            sleep(Duration::from_millis(self.random.below(5))).await;
+        }
+    }
+
+    fn weather(&self, change: impl FnOnce(&mut Conditions)) {
+        let mut conditions = self.conditions.get();
+        change(&mut conditions);
+        self.conditions.set(conditions);
+        self.cluster.network.set_conditions(conditions);
+    }
+
+    fn slow_ways(self: &Rc<Self>, least_ms: u64, spread_ms: u64) {
+        tracing::info!(least_ms, spread_ms, "fault: datagrams take longer");
+        self.weather(|conditions| {
+            conditions.delay_min = WAY + Duration::from_millis(least_ms);
+            conditions.delay_max = conditions.delay_min + Duration::from_millis(spread_ms);
+        });
+        self.later(8_000, |this| {
+            this.weather(|conditions| {
+                conditions.delay_min = WAY;
+                conditions.delay_max = WAY;
+            })
+        });
+    }
+
+    /// Severs a host from another or from all others, both ways or one.
+    fn part_ways(self: &Rc<Self>, both: bool) -> bool {
+        let random = &self.random;
+        let (Some(one), Some(other)) = (random.pick(&self.hosts), random.pick(&self.hosts)) else {
+            return false;
+        };
+        let others: Vec<Part> = match random.once_in(2) {
+            true => self.hosts.clone(),
+            false => vec![*other],
+        };
+        let (one, outward) = (*one, random.once_in(2));
+        let ways: Vec<_> = others
+            .iter()
+            .filter(|other| **other != one)
+            .flat_map(|other| {
+                let (there, back) = ((one.host(), other.host()), (other.host(), one.host()));
+                [
+                    (both || outward).then_some(there),
+                    (both || !outward).then_some(back),
+                ]
+            })
+            .flatten()
+            .collect();
+        if ways.is_empty() {
+            return false;
+        }
+        for (from, to) in &ways {
+            self.cluster.network.sever(*from, *to, true);
+        }
+        tracing::info!(
+            host = one.name(),
+            ways = ways.len(),
+            both,
+            "fault: a partition"
+        );
+        self.later(15_000, move |this| {
+            for (from, to) in &ways {
+                this.cluster.network.sever(*from, *to, false);
+            }
+        });
+        true
+    }
+
+    /// Does something after a while of at most so long, unless all faults are over by then.
+    fn later(self: &Rc<Self>, most_ms: u64, undo: impl FnOnce(&Rc<Self>) + 'static) {
+        let (this, after) = (self.clone(), self.random.between(200, most_ms));
+        tokio::task::spawn_local(async move {
+            sleep(Duration::from_millis(after)).await;
+            if !this.over.get() {
+                undo(&this);
+            }
+        });
+    }
+}

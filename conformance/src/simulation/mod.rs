@@ -1,0 +1,26 @@
+#![doc = include_str!("README.md")]
+
+mod clock;
+mod cluster;
+mod containers;
+mod faults;
+mod fingerprint;
+mod hardware;
+mod ledger;
+mod mishaps;
+mod panics;
+mod part;
+mod process;
+mod report;
+mod run;
+mod traces;
+mod verdict;
+mod watcher;
+mod workload;
+
+pub use faults::{Fault, Faults};
+pub use mishaps::Count;
+pub use process::current;
+pub use report::{Outcome, Report};
+pub use run::{Options, elapsed, run};
+pub use workload::{Act, Ends};

@@ -1,0 +1,386 @@
+//! Clients that create, delete, scale, count and list at random, and note what they are told.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use model::messages::api::{DeleteOptions, ListOptions, PatchType};
+use model::objects::bytes::Bytes;
+use model::objects::key::{GroupResource, ObjectKey};
+use model::objects::object::Object;
+use model::objects::status::Reason;
+use model::objects::{kinds, meta};
+use serde_json::{Value, json};
+use shell::{ApiClient, CallError};
+use tokio::time::{Instant, sleep, timeout};
+use transport::sim::SeededRandom;
+
+use super::containers::{IMAGE, Script};
+use super::ledger::Ledger;
+
+/// Where everything happens.
+pub const NAMESPACE: &str = "default";
+/// How long a client waits between two actions, in milliseconds.
+const PAUSE_MS: (u64, u64) = (20, 1_500);
+/// How long a client waits for an answer before it takes the outcome for unknown.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How many different pods, ReplicaSets and counters there are: few, so that names are used again.
+const PODS: u64 = 8;
+const REPLICA_SETS: u64 = 3;
+const COUNTERS: u64 = 2;
+/// The most replicas that are asked for.
+const REPLICAS: u64 = 4;
+
+/// What a client does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Act {
+    /// Creates a pod.
+    CreatePod,
+    /// Deletes a pod.
+    DeletePod,
+    /// Changes a label of a pod.
+    LabelPod,
+    /// Creates a ReplicaSet.
+    CreateReplicaSet,
+    /// Changes how many replicas a ReplicaSet has.
+    Scale,
+    /// Deletes a ReplicaSet.
+    DeleteReplicaSet,
+    /// Increments a number in a ConfigMap if it is still as it was read.
+    Count,
+    /// Lists pods as of the moment of asking.
+    List,
+}
+
+/// How actions ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// Done.
+    pub done: u64,
+    /// Refused by the API server, for a reason that it gave.
+    pub refused: u64,
+    /// It is not known whether it was done.
+    pub unknown: u64,
+}
+
+/// What all clients did, and what they saw that must not be. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Deeds {
+    ends: Rc<RefCell<BTreeMap<Act, Ends>>>,
+    faults: Rc<RefCell<Vec<String>>>,
+}
+
+impl Deeds {
+    /// How the actions ended.
+    pub fn ends(&self) -> BTreeMap<Act, Ends> {
+        self.ends.borrow().clone()
+    }
+
+    /// What was seen that must not be.
+    pub fn faults(&self) -> Vec<String> {
+        self.faults.borrow().clone()
+    }
+
+    fn fault(&self, fault: String) {
+        self.faults.borrow_mut().push(fault);
+    }
+}
+
+/// How a call ended.
+enum End<T> {
+    Done(T),
+    Refused,
+    Unknown,
+}
+
+impl<T> End<T> {
+    fn of(result: Result<Result<T, CallError>, tokio::time::error::Elapsed>) -> Self {
+        match result {
+            Ok(Ok(value)) => End::Done(value),
+            // 500 and 504 leave open whether the store has carried the write out.
+            Ok(Err(CallError::Refused(status)))
+                if !matches!(status.reason, Reason::InternalError | Reason::Timeout) =>
+            {
+                End::Refused
+            }
+            Ok(Err(CallError::Connection(error))) if error.certainly_not_sent() => End::Refused,
+            Ok(Err(_)) | Err(_) => End::Unknown,
+        }
+    }
+
+    fn word(&self) -> End<()> {
+        match self {
+            End::Done(_) => End::Done(()),
+            End::Refused => End::Refused,
+            End::Unknown => End::Unknown,
+        }
+    }
+}
+
+/// A client with a mind of its own.
+pub struct Client {
+    api: ApiClient,
+    random: SeededRandom,
+    ledger: Ledger,
+    deeds: Deeds,
+}
+
+impl Client {
+    /// The client of that number.
+    pub fn new(api: ApiClient, seed: u64, number: u8, ledger: Ledger, deeds: Deeds) -> Self {
+        Client {
+            api,
+            random: SeededRandom::stream(seed, &format!("client {number}")),
+            ledger,
+            deeds,
+        }
+    }
+
+    /// Acts until then.
+    pub async fn act(self, until: Instant) {
+        loop {
+            sleep(Duration::from_millis(
+                self.random.between(PAUSE_MS.0, PAUSE_MS.1),
+            ))
+            .await;
+            if Instant::now() >= until {
+                return;
+            }
+            let act = match self.random.below(20) {
+                0..=5 => Act::CreatePod,
+                6..=9 => Act::DeletePod,
+                10 => Act::LabelPod,
+                11 | 12 => Act::CreateReplicaSet,
+                13..=15 => Act::Scale,
+                16 => Act::DeleteReplicaSet,
+                17 | 18 => Act::Count,
+                _ => Act::List,
+            };
+            let ended = match act {
+                Act::CreatePod => self.create_pod().await,
+                Act::DeletePod => self.delete(kinds::pods()).await,
+                Act::LabelPod => self.label().await,
+                Act::CreateReplicaSet => self.create_replica_set().await,
+                Act::Scale => self.scale().await,
+                Act::DeleteReplicaSet => self.delete(kinds::replicasets()).await,
+                Act::Count => self.count().await,
+                Act::List => self.list().await,
+            };
+            let mut ends = self.deeds.ends.borrow_mut();
+            let ends = ends.entry(act).or_default();
+            match ended {
+                End::Done(()) => ends.done += 1,
+                End::Refused => ends.refused += 1,
+                End::Unknown => ends.unknown += 1,
+            }
+        }
+    }
+
+    fn name(&self, stem: &str, count: u64) -> String {
+        format!("{stem}-{}", self.random.below(count))
+    }
+
+    async fn create(&self, resource: GroupResource, body: Value) -> End<Object> {
+        let body = Bytes::from(body.to_string().as_str());
+        let made = self.api.create(&resource, NAMESPACE, body);
+        let end = End::of(timeout(PATIENCE, made).await);
+        if let End::Done(object) = &end {
+            let uid = uid(object);
+            tracing::info!(key = %object.key, uid, "client: created");
+            self.ledger.created(&uid, &object.key);
+        }
+        end
+    }
+
+    async fn create_pod(&self) -> End<()> {
+        let name = self.name("pod", PODS);
+        let spec = self.pod_spec(&["Always", "Always", "OnFailure", "Never"]);
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec,
+        });
+        self.create(kinds::pods(), pod).await.word()
+    }
+
+    async fn create_replica_set(&self) -> End<()> {
+        let name = self.name("set", REPLICA_SETS);
+        let replicas = self.random.below(REPLICAS + 1).cast_signed();
+        let labels = json!({"set": name});
+        let set = json!({
+            "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": name},
+            "spec": {
+                "replicas": replicas,
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": self.pod_spec(&["Always"])},
+            },
+        });
+        let asked = Instant::now();
+        let end = self.create(kinds::replicasets(), set).await;
+        if let End::Done(object) = &end {
+            self.ledger.wrote(&uid(object), replicas, asked, true);
+        }
+        end.word()
+    }
+
+    fn pod_spec(&self, policies: &[&str]) -> Value {
+        let policy = self.random.pick(policies).copied().unwrap_or("Always");
+        let runs = match policy {
+            "Always" => None,
+            _ => Some(Duration::from_millis(self.random.between(50, 20_000))),
+        };
+        let script = Script {
+            runs,
+            exit_code: i32::from(policy == "Never" && self.random.once_in(2)),
+            stops_in: Duration::from_millis(self.random.between(1, 6_000)),
+        };
+        // The last is more than a node has left beside another of its kind.
+        let cpu = ["0", "100m", "500m", "2500m"];
+        let cpu = self.random.pick(&cpu).copied().unwrap_or("0");
+        let containers: Vec<Value> = (0..self.random.between(1, 2))
+            .map(|number| {
+                json!({
+                    "name": format!("c{number}"), "image": IMAGE, "args": script.args(),
+                    "imagePullPolicy": "IfNotPresent",
+                    "resources": {"requests": {"cpu": cpu}},
+                })
+            })
+            .collect();
+        json!({
+            "restartPolicy": policy, "containers": containers,
+            "terminationGracePeriodSeconds": self.random.between(1, 5),
+        })
+    }
+
+    async fn delete(&self, resource: GroupResource) -> End<()> {
+        let name = match resource == kinds::pods() {
+            true => self.name("pod", PODS),
+            false => self.name("set", REPLICA_SETS),
+        };
+        let key = ObjectKey::new(resource, NAMESPACE, &name);
+        let found = match End::of(timeout(PATIENCE, self.api.get(&key)).await) {
+            End::Done(found) => found,
+            End::Refused | End::Unknown => return End::Refused,
+        };
+        let uid = uid(&found);
+        let options = DeleteOptions {
+            uid: Some(uid.clone()),
+            ..DeleteOptions::default()
+        };
+        self.ledger.deletes(&uid);
+        let end = End::of(timeout(PATIENCE, self.api.delete(&key, options)).await);
+        if let End::Done(_) = end {
+            tracing::info!(%key, uid, "client: deleted");
+            self.ledger.deleted(&uid);
+        }
+        end.word()
+    }
+
+    async fn label(&self) -> End<()> {
+        let key = ObjectKey::new(kinds::pods(), NAMESPACE, &self.name("pod", PODS));
+        let patch = json!({"metadata": {"labels": {"mark": format!("m{}", self.random.below(4))}}});
+        self.patch(&key, &patch).await.word()
+    }
+
+    async fn patch(&self, key: &ObjectKey, patch: &Value) -> End<Object> {
+        let body = Bytes::from(patch.to_string().as_str());
+        let patched = self.api.patch(key, "", PatchType::Merge, body);
+        End::of(timeout(PATIENCE, patched).await)
+    }
+
+    async fn scale(&self) -> End<()> {
+        let key = ObjectKey::new(
+            kinds::replicasets(),
+            NAMESPACE,
+            &self.name("set", REPLICA_SETS),
+        );
+        let found = match End::of(timeout(PATIENCE, self.api.get(&key)).await) {
+            End::Done(found) => found,
+            End::Refused | End::Unknown => return End::Refused,
+        };
+        let (uid, asked) = (uid(&found), Instant::now());
+        let replicas = self.random.below(REPLICAS + 1).cast_signed();
+        let patch = json!({"metadata": {"uid": uid}, "spec": {"replicas": replicas}});
+        let end = self.patch(&key, &patch).await;
+        match &end {
+            End::Done(_) => {
+                tracing::info!(%key, replicas, "client: scaled");
+                self.ledger.wrote(&uid, replicas, asked, true);
+            }
+            End::Unknown => self.ledger.wrote(&uid, replicas, asked, false),
+            End::Refused => {}
+        }
+        end.word()
+    }
+
+    /// Reads a number and writes it back, one more, if it is still as it was read.
+    async fn count(&self) -> End<()> {
+        let key = ObjectKey::new(
+            kinds::configmaps(),
+            NAMESPACE,
+            &self.name("counter", COUNTERS),
+        );
+        let (body, end) = match timeout(PATIENCE, self.api.get(&key)).await {
+            Ok(Ok(found)) => {
+                let Ok(mut value) = serde_json::from_slice::<Value>(&found.body) else {
+                    self.deeds.fault(format!("{key} is no JSON"));
+                    return End::Refused;
+                };
+                value["data"]["count"] = json!((counted(&value) + 1).to_string());
+                let body = Bytes::from(value.to_string().as_str());
+                let updated = self.api.update(&key, "", body);
+                ("updated", End::of(timeout(PATIENCE, updated).await))
+            }
+            Ok(Err(error)) if error.reason() == Some(Reason::NotFound) => {
+                let map = json!({
+                    "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": key.name},
+                    "data": {"count": "1"},
+                });
+                ("created", self.create(kinds::configmaps(), map).await)
+            }
+            _ => return End::Refused,
+        };
+        match &end {
+            End::Done(_) => {
+                tracing::info!(%key, how = body, "client: counted");
+                self.ledger.counted(&key, true);
+            }
+            End::Unknown => self.ledger.counted(&key, false),
+            End::Refused => {}
+        }
+        end.word()
+    }
+
+    /// A list as of now contains every write that was acknowledged before it began (guarantee 16).
+    async fn list(&self) -> End<()> {
+        let resource = kinds::pods();
+        let before = self.ledger.must_be(&resource);
+        let listed = self.api.list(&resource, NAMESPACE, ListOptions::default());
+        let end = End::of(timeout(PATIENCE, listed).await);
+        if let End::Done(listed) = &end {
+            let uids: Vec<String> = listed.items.iter().map(uid).collect();
+            let still = self.ledger.must_be(&resource);
+            for (uid, key) in before.iter().filter(|known| still.contains(known)) {
+                if !uids.contains(uid) {
+                    self.deeds.fault(format!(
+                        "a list at revision {} lacks {key} of UID {uid}, whose creation was acknowledged before",
+                        listed.revision
+                    ));
+                }
+            }
+        }
+        end.word()
+    }
+}
+
+/// The number in a counter.
+pub fn counted(map: &Value) -> u64 {
+    let text = map["data"]["count"].as_str().unwrap_or_default();
+    text.parse().unwrap_or(0)
+}
+
+/// An object's UID; empty for what has none.
+pub fn uid(object: &Object) -> String {
+    meta::read(&object.body)
+        .map(|meta| meta.uid)
+        .unwrap_or_default()
+}

@@ -1,0 +1,117 @@
+//! The whole cluster simulated.
+
+use std::process::Command;
+use std::time::Duration;
+
+use conformance::simulation::{Fault, Faults, Options, Outcome, Report, run};
+
+/// Seeds that CI runs, with all faults. A seed that once found something stays here, with what it found.
+const SEEDS: std::ops::RangeInclusive<u64> = 1..=6;
+/// How many seeds the long run takes.
+const MANY: &str = "PLIMSOLL_SIMULATIONS";
+/// The seed of the run that is repeated.
+const REPEATED: u64 = 7;
+
+fn simulate(seed: u64, nodes: u8, seconds: u64, faults: Faults) -> Outcome {
+    let options = Options {
+        seed,
+        nodes,
+        acting: Duration::from_secs(seconds),
+        faults,
+    };
+    let directory = tempfile::tempdir().expect("a directory");
+    run(&options, directory.path()).expect("a simulation")
+}
+
+fn hold(outcome: &Outcome) {
+    let failures = outcome.failures.join("\n");
+    assert!(
+        outcome.failures.is_empty(),
+        "seed {}:\n{failures}",
+        outcome.seed
+    );
+}
+
+#[test]
+fn without_faults_everything_is_done() {
+    let outcome = simulate(1, 1, 30, Faults::none());
+    hold(&outcome);
+    assert!(outcome.containers > 0, "no container was started");
+    assert!(
+        outcome.acts.values().all(|ends| ends.unknown == 0),
+        "nothing went wrong, and yet: {:?}",
+        outcome.acts
+    );
+    assert!(
+        outcome.quiet_after < Duration::from_secs(60),
+        "it took {:?}",
+        outcome.quiet_after
+    );
+}
+
+fn repeated() -> Outcome {
+    simulate(REPEATED, 2, 40, Faults::all())
+}
+
+#[test]
+fn one_seed_is_one_run() {
+    let (one, other) = (repeated(), repeated());
+    assert_eq!(one.fingerprint, other.fingerprint, "in one process");
+    let program = std::env::current_exe().expect("this program");
+    let output = Command::new(program)
+        .args([
+            "simulation::tells_its_fingerprint",
+            "--exact",
+            "--ignored",
+            "--nocapture",
+        ])
+        .output()
+        .expect("another process");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let expected = format!("fingerprint {:016x}", one.fingerprint);
+    assert!(said.contains(&expected), "{expected}, and it said {said}");
+}
+
+#[test]
+#[ignore = "is started by one_seed_is_one_run"]
+fn tells_its_fingerprint() {
+    println!("fingerprint {:016x}", repeated().fingerprint);
+}
+
+#[test]
+fn another_seed_is_another_run() {
+    let runs = [3, 4].map(|seed| simulate(seed, 1, 10, Faults::none()).fingerprint);
+    assert_ne!(runs[0], runs[1]);
+}
+
+#[test]
+fn seeds_with_all_faults() {
+    let mut report = Report::default();
+    for seed in SEEDS {
+        let outcome = simulate(seed, 2, 60, Faults::all());
+        hold(&outcome);
+        report.add(outcome);
+    }
+    println!("{report}");
+    for fault in Fault::ALL {
+        let count = report.sum.faults.get(&fault).copied().unwrap_or_default();
+        assert!(count.times > 0, "{} never happened", fault.name());
+    }
+}
+
+#[test]
+#[ignore = "long: PLIMSOLL_SIMULATIONS says how many seeds (100)"]
+fn many_seeds_with_all_faults() {
+    let count = std::env::var(MANY)
+        .ok()
+        .and_then(|count| count.parse().ok());
+    let mut report = Report::default();
+    for seed in 1..=count.unwrap_or(100) {
+        report.add(simulate(seed, 3, 120, Faults::all()));
+    }
+    println!("{report}");
+    for outcome in &report.failed {
+        println!("seed {}: {}", outcome.seed, outcome.failures.join("\n  "));
+    }
+    assert!(report.failed.is_empty());
+}
