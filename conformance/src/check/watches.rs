@@ -52,5 +52,8 @@ impl Examiner for Reflectors {
 
 /// One start of a machine: it knows nothing of the one before.
 fn start(place: &Place) -> String {
-    format!("{}.{}.{}", place.component, place.machine, place.incarnation)
+    format!(
+        "{}.{}.{}",
+        place.component, place.machine, place.incarnation
+    )
 }
