@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::observed::{Content, End, Event, EventKind, List, Observed, Read, Start};
+use super::observed::{End, Event, EventKind, Observed, Read, Start};
 use super::streams::Stream;
+use super::told::{difference, who};
 use super::truth::{Due, Truth};
 use super::{Breach, Guarantee, Verdict};
 
@@ -382,21 +383,4 @@ impl Session<'_> {
 fn first(stream: &Stream<'_>, due: &Due) -> bool {
     let first = stream.changes().map(|event| event.revision).min();
     first.is_none_or(|first| due.revision <= first)
-}
-
-fn who(list: &List) -> String {
-    format!("a list of client {} ({:?})", list.client, list.read)
-}
-
-/// The first object in which two states differ.
-fn difference(
-    due: &std::collections::BTreeMap<String, (u64, Content)>,
-    told: &std::collections::BTreeMap<String, (u64, Content)>,
-) -> String {
-    let names: BTreeSet<&String> = due.keys().chain(told.keys()).collect();
-    names
-        .into_iter()
-        .find(|name| due.get(*name) != told.get(*name))
-        .map(|name| format!("{name} was {:?}, told {:?}", due.get(name), told.get(name)))
-        .unwrap_or_default()
 }

@@ -12,6 +12,7 @@
 pub mod judge;
 pub mod observed;
 pub mod streams;
+mod told;
 pub mod truth;
 
 use serde::Serialize;

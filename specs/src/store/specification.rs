@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use model::actions::store::{Changed, Delivery, StoreAction};
+use model::actions::store::{Changed, StoreAction};
 use model::messages::store::{Key, KeyRange, StoreError};
 
 use crate::specification::{Refused, Specification, guard};
@@ -21,46 +21,46 @@ pub struct Known {
     /// The newest revision.
     revision: u64,
     /// The newest durable one.
-    durable: u64,
+    pub(super) durable: u64,
     /// The commit under way: its newest revision, and the compaction that it makes durable.
     committing: Option<(u64, u64)>,
     /// History before this revision is forgotten.
-    compacted: u64,
+    pub(super) compacted: u64,
     /// The same, as far as it is durable.
     compacted_durably: u64,
     /// Nothing is known of revisions up to this one: the trace begins after it.
-    unknown: u64,
+    pub(super) unknown: u64,
     /// The revisions that are known, with what each key was before.
-    history: BTreeMap<u64, Vec<Past>>,
+    pub(super) history: BTreeMap<u64, Vec<Past>>,
     /// The last known write of each key.
     keys: BTreeMap<Key, Written>,
-    watches: BTreeMap<u64, Watched>,
+    pub(super) watches: BTreeMap<u64, Watched>,
     failed: bool,
 }
 
 /// One change of a revision.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Past {
-    key: Key,
-    version: u64,
+pub(super) struct Past {
+    pub(super) key: Key,
+    pub(super) version: u64,
     /// What the key was before; `None` if that is not known.
-    before: Option<Written>,
+    pub(super) before: Option<Written>,
 }
 
 /// A key's last write; version 0 is a key that does not exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-struct Written {
+pub(super) struct Written {
     version: u64,
-    revision: u64,
+    pub(super) revision: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Watched {
-    range: KeyRange,
+pub(super) struct Watched {
+    pub(super) range: KeyRange,
     /// It has every event up to this revision.
-    position: u64,
+    pub(super) position: u64,
     /// Events that it had not been sent were compacted away: it may only be ended.
-    missed: bool,
+    pub(super) missed: bool,
 }
 
 impl Specification for StoreSpecification {
@@ -337,88 +337,4 @@ impl Known {
             .filter(there)
             .count() as u64
     }
-
-    fn watch(&mut self, watch: u64, range: &KeyRange, after: u64) -> Result<(), Refused> {
-        guard(
-            (self.compacted..=self.durable).contains(&after),
-            "a watch begins where there is history",
-            || {
-                format!(
-                    "after {after}, compacted {}, durable {}",
-                    self.compacted, self.durable
-                )
-            },
-        )?;
-        let watched = Watched {
-            range: range.clone(),
-            position: after,
-            missed: false,
-        };
-        let new = self.watches.insert(watch, watched).is_none();
-        guard(new, "a watch has a name of its own", || {
-            format!("watch {watch} is open")
-        })
-    }
-
-    fn deliver(&mut self, watch: u64, revision: u64, events: &[Delivery]) -> Result<(), Refused> {
-        let Some(watched) = self.watches.get(&watch) else {
-            return Err(Refused::by(
-                "a watch that is open",
-                format!("watch {watch}"),
-            ));
-        };
-        guard(
-            !watched.missed,
-            "a watch that is too far behind is ended, never thinned",
-            || format!("watch {watch} to {revision}"),
-        )?;
-        guard(
-            (watched.position..=self.durable).contains(&revision),
-            "a watch goes forward and sees only what is durable",
-            || {
-                format!(
-                    "watch {watch} to {revision}, it is at {}, durable is {}",
-                    watched.position, self.durable
-                )
-            },
-        )?;
-        // Of revisions from before the trace only the order is known.
-        let known_after = watched.position.max(self.unknown);
-        let mut due = self
-            .history
-            .range(known_after + 1..revision.max(known_after) + 1)
-            .flat_map(|(at, pasts)| pasts.iter().map(move |past| (*at, past)))
-            .filter(|(_, past)| watched.range.contains(&past.key));
-        let mut told = events
-            .iter()
-            .skip_while(|event| event.revision <= known_after);
-        loop {
-            match (due.next(), told.next()) {
-                (None, None) => break,
-                (due, told) => same(watch, due, told)?,
-            }
-        }
-        if let Some(watched) = self.watches.get_mut(&watch) {
-            watched.position = revision;
-        }
-        Ok(())
-    }
-}
-
-/// Whether the next event told is the next one due.
-fn same(watch: u64, due: Option<(u64, &Past)>, told: Option<&Delivery>) -> Result<(), Refused> {
-    let due_event = due.map(|(at, past)| (at, &past.key, past.version));
-    let told_event = told.map(|event| (event.revision, &event.key, event.version));
-    guard(
-        due_event == told_event,
-        "every event, once, in order",
-        || format!("watch {watch}: due {due_event:?}, told {told_event:?}"),
-    )?;
-    let before = due.and_then(|(_, past)| past.before);
-    let previous = told.map_or(0, |event| event.previous);
-    guard(
-        previous == 0 || before.is_none_or(|before| before.revision == previous),
-        "the previous state is the one before",
-        || format!("watch {watch}: {previous}, it was {before:?}"),
-    )
 }
