@@ -16,7 +16,7 @@ use model::actions::scheduler::SchedulerAction;
 use model::actions::transaction::{Effect, TransactionAction};
 use model::objects::key::ObjectKey;
 use model::objects::kinds;
-use model::rules::pod_resources::Requests;
+use model::rules::resources::Requests;
 
 use crate::specification::{Refused, Specification};
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::actions::kubelet::KubeletAction;
 use model::actions::transaction::Effect;
 use model::machines::kubelet::pod::Phase;
-use model::rules::pod_resources::Requests;
+use model::rules::resources::Requests;
 
 use crate::create_pod::{Action, node_written, pod_of};
 use crate::specification::{Refused, Specification, guard};

@@ -12,7 +12,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use model::machines::kubelet::pod::Phase;
-use model::rules::pod_resources::Requests;
+use model::rules::resources::Requests;
 
 use crate::create_pod::pod::Object;
 use crate::create_pod::properties::properties;
