@@ -56,7 +56,7 @@ impl State {
             open.extend(self.set(path, set));
         }
         open.extend(self.strays(cluster));
-        let uids: BTreeSet<&str> = self.all().map(|object| uid(object)).collect();
+        let uids: BTreeSet<&str> = self.all().map(uid).collect();
         for (uid, life) in ledger.objects() {
             if life.delete_told && uids.contains(uid.as_str()) {
                 open.push(format!(
@@ -85,7 +85,7 @@ impl State {
     /// What was acknowledged and is not so. Nothing of it may ever be missing.
     pub fn lost(&self, ledger: &Ledger) -> Vec<String> {
         let mut lost = Vec::new();
-        let uids: BTreeSet<&str> = self.all().map(|object| uid(object)).collect();
+        let uids: BTreeSet<&str> = self.all().map(uid).collect();
         for (uid, life) in ledger.objects() {
             if !life.delete_sent && !uids.contains(uid.as_str()) {
                 lost.push(format!(
