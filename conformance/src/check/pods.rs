@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use model::actions::scheduler::SchedulerAction;
+use model::actions::transaction::TransactionAction;
 use specs::create_pod::pod::PodSpecification;
 use specs::create_pod::{Action, CreatePod, State, pod_of};
 use specs::specification::Specification;
@@ -17,6 +19,8 @@ const SHOWN: usize = 12;
 pub(super) struct Pods {
     specification: CreatePod,
     state: State,
+    /// Writes that an API server sent to the store and of which it has not said what became, by its start.
+    attempted: BTreeSet<(u32, u64)>,
     /// Which start of each kubelet was heard last.
     kubelets: BTreeMap<Rc<str>, u64>,
     /// Pods that have left the specification: nothing is known of what may follow.
@@ -39,6 +43,7 @@ impl Default for Pods {
                 allocatable: BTreeMap::new(),
             },
             state: State::default(),
+            attempted: BTreeSet::new(),
             kubelets: BTreeMap::new(),
             lost: BTreeSet::new(),
             seen: BTreeSet::new(),
@@ -54,6 +59,8 @@ impl Examiner for Pods {
         let action = match &moment.said {
             Said::Transaction(action) => {
                 let server = u32::try_from(moment.place.incarnation).unwrap_or(u32::MAX);
+                self.left_open(moment, server);
+                self.note(server, action);
                 Action::ApiServer(server, action.clone())
             }
             Said::Scheduler(action) => Action::Scheduler(action.clone()),
@@ -82,6 +89,32 @@ impl Examiner for Pods {
 }
 
 impl Pods {
+    /// A crash ends a trace between a write and the word of it: nobody knows whether the store has it.
+    fn left_open(&mut self, moment: &Moment, server: u32) {
+        let later = self.attempted.split_off(&(server, 0));
+        for (before, id) in std::mem::replace(&mut self.attempted, later) {
+            self.accept(
+                moment,
+                &Action::ApiServer(before, TransactionAction::Unknown { id }),
+            );
+        }
+    }
+
+    fn note(&mut self, server: u32, action: &TransactionAction) {
+        match action {
+            TransactionAction::Attempted { id, .. } => {
+                self.attempted.insert((server, *id));
+            }
+            TransactionAction::LostRace { id }
+            | TransactionAction::Committed { id, .. }
+            | TransactionAction::Answered { id, .. }
+            | TransactionAction::Unknown { id } => {
+                self.attempted.remove(&(server, *id));
+            }
+            TransactionAction::Submitted { .. } | TransactionAction::Confirmed { .. } => {}
+        }
+    }
+
     fn accept(&mut self, moment: &Moment, action: &Action) {
         let pod = about(action);
         if let Some(pod) = &pod {
@@ -126,8 +159,6 @@ fn node_of(component: &str) -> String {
 
 /// The UID of the pod that an action is about.
 fn about(action: &Action) -> Option<String> {
-    use model::actions::scheduler::SchedulerAction;
-    use model::actions::transaction::TransactionAction;
     match action {
         Action::ApiServer(
             _,

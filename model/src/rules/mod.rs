@@ -6,7 +6,6 @@ pub mod env;
 pub mod names;
 pub mod object_meta;
 pub mod patch;
-pub mod pod_resources;
 pub mod qos;
 pub mod quantity;
 pub mod resource_version;

@@ -122,7 +122,7 @@ fn shim() -> PathBuf {
         .parent()
         .and_then(Path::parent)
         .expect("the target directory");
-    target.join("examples/shim")
+    target.join("examples/pod_shim")
 }
 
 /// Runs a test on one thread, as the kubelet's process does.
