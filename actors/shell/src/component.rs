@@ -1,18 +1,18 @@
 //! The actor around a machine.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use actix::dev::SendError;
-use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, SpawnHandle};
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, SpawnHandle};
 use bincode::Encode;
 use model::machine::{Machine, Out, Request, Step};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use transport::MessageId;
 
+use crate::envelope::{Envelope, Halt, panic_message};
 use crate::tasks::Tasks;
 use crate::{Environment, TraceWriter};
 
@@ -385,28 +385,4 @@ impl<M: Runnable> Handler<Halt> for Component<M> {
             self.close(Stopped("it was asked to".to_owned()), context);
         }
     }
-}
-
-/// The wish that the component ends.
-struct Halt;
-
-impl Message for Halt {
-    type Result = ();
-}
-
-struct Envelope<I> {
-    input: I,
-    cause: Option<MessageId>,
-}
-
-impl<I: 'static> Message for Envelope<I> {
-    type Result = ();
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
 }

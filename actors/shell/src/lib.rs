@@ -2,6 +2,7 @@
 
 mod client;
 mod component;
+mod envelope;
 mod environment;
 mod events;
 mod inform;
