@@ -64,6 +64,8 @@ pub struct Timeline {
     pub records: u64,
     /// Records that map to no action: each rejects.
     pub unread: Vec<(Place, Unread)>,
+    /// Whether the first start of the API server is among them: then no pod is older than the traces.
+    pub from_the_beginning: bool,
 }
 
 /// Why there is no timeline.
@@ -80,6 +82,19 @@ pub enum TimelineError {
     /// A file cannot be read as a trace.
     #[error(transparent)]
     File(#[from] ReadError),
+    /// Its oldest parts were dropped to keep to their bound: of what a machine did before nothing is known, so nothing
+    /// can be said of what it did after.
+    #[error(
+        "{component}.{machine}: the trace begins with part {part}; give only starts whose beginning is kept"
+    )]
+    BeginningLost {
+        /// The process.
+        component: String,
+        /// The machine in it.
+        machine: String,
+        /// The first part that is kept.
+        part: u32,
+    },
     /// There is nothing to check.
     #[error("{0}: no trace files there")]
     Empty(PathBuf),
@@ -124,6 +139,15 @@ pub fn timeline(paths: &[PathBuf]) -> Result<Timeline, TimelineError> {
     };
     let mut clocks: BTreeMap<(Rc<str>, Rc<str>), u64> = BTreeMap::new();
     for trace in traces {
+        if trace.part.number > 1 {
+            return Err(TimelineError::BeginningLost {
+                component: trace.header.component,
+                machine: trace.header.machine,
+                part: trace.part.number,
+            });
+        }
+        timeline.from_the_beginning |=
+            trace.header.machine == "transaction" && trace.header.incarnation == 1;
         let component: Rc<str> = trace.header.component.into();
         let machine: Rc<str> = trace.header.machine.into();
         // What came before a crash stays before what came after it, though the new process knew less.

@@ -94,7 +94,7 @@ pub fn judge(timeline: &Timeline) -> Report {
         Box::new(stores::Stores::default()),
         Box::new(watches::Caches::default()),
         Box::new(watches::Reflectors::default()),
-        Box::new(pods::Pods::default()),
+        Box::new(pods::Pods::new(timeline.from_the_beginning)),
     ];
     for moment in &timeline.moments {
         for examiner in &mut examiners {

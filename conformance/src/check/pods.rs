@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use model::actions::scheduler::SchedulerAction;
-use model::actions::transaction::TransactionAction;
+use model::actions::transaction::{Effect, TransactionAction};
 use specs::create_pod::pod::PodSpecification;
 use specs::create_pod::{Action, CreatePod, State, pod_of};
 use specs::specification::Specification;
@@ -23,7 +23,9 @@ pub(super) struct Pods {
     attempted: BTreeSet<(u32, u64)>,
     /// Which start of each kubelet was heard last.
     kubelets: BTreeMap<Rc<str>, u64>,
-    /// Pods that have left the specification: nothing is known of what may follow.
+    /// Whether no pod is older than the traces.
+    from_the_beginning: bool,
+    /// Pods that have left the specification, or are older than the traces: nothing is known of what may follow.
     lost: BTreeSet<String>,
     seen: BTreeSet<String>,
     before: BTreeMap<String, Vec<String>>,
@@ -31,9 +33,10 @@ pub(super) struct Pods {
     rejections: Vec<Rejection>,
 }
 
-impl Default for Pods {
-    fn default() -> Self {
+impl Pods {
+    pub(super) fn new(from_the_beginning: bool) -> Self {
         Pods {
+            from_the_beginning,
             specification: CreatePod {
                 // Whoever removes a pod by force vouches for it: that is not the cluster's doing.
                 pod: PodSpecification {
@@ -121,7 +124,11 @@ impl Pods {
             if self.lost.contains(pod) {
                 return;
             }
-            self.seen.insert(pod.clone());
+            if self.seen.insert(pod.clone()) && !self.from_the_beginning && !begins(action) {
+                self.seen.remove(pod);
+                self.lost.insert(pod.clone());
+                return;
+            }
         }
         self.actions += 1;
         let refused = self.specification.apply(&mut self.state, action).err();
@@ -147,6 +154,21 @@ impl Pods {
             before.push(told);
         }
     }
+}
+
+/// Whether a pod's record begins so: its creation is tried, or done.
+fn begins(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::ApiServer(
+            _,
+            TransactionAction::Attempted { expected: 0, .. }
+                | TransactionAction::Committed {
+                    effect: Effect::Created,
+                    ..
+                }
+        )
+    )
 }
 
 /// The node of a kubelet's process.
