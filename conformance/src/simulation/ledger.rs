@@ -15,6 +15,8 @@ pub struct Ledger(Rc<RefCell<Told>>);
 struct Told {
     /// Objects whose creation was acknowledged, by UID.
     objects: BTreeMap<String, Life>,
+    /// UIDs whose deletion was asked for: somebody may see and delete an object before its creator has its answer.
+    deletes: BTreeSet<String>,
     /// Writes of a number, by the UID of the object that has it.
     numbers: BTreeMap<String, Vec<Number>>,
     /// Increments, by the object that counts them.
@@ -53,17 +55,20 @@ pub struct Increments {
 impl Ledger {
     /// A creation was acknowledged.
     pub fn created(&self, uid: &str, key: &ObjectKey) {
+        let mut told = self.0.borrow_mut();
         let life = Life {
             key: key.clone(),
-            delete_sent: false,
+            delete_sent: told.deletes.contains(uid),
             delete_told: false,
         };
-        self.0.borrow_mut().objects.insert(uid.to_owned(), life);
+        told.objects.insert(uid.to_owned(), life);
     }
 
     /// A deletion is asked for.
     pub fn deletes(&self, uid: &str) {
-        if let Some(life) = self.0.borrow_mut().objects.get_mut(uid) {
+        let mut told = self.0.borrow_mut();
+        told.deletes.insert(uid.to_owned());
+        if let Some(life) = told.objects.get_mut(uid) {
             life.delete_sent = true;
         }
     }

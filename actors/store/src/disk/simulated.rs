@@ -69,7 +69,7 @@ struct Inner {
 /// A commit between its order and its completion.
 struct Commit {
     file: Rc<RefCell<Option<StoreFile>>>,
-    records: Rc<Vec<Record<Bytes>>>,
+    records: Vec<Record<Bytes>>,
     written: bool,
 }
 
@@ -149,6 +149,21 @@ impl Drive {
         self.0.losses.set(losses);
     }
 
+    /// Does the commit that is under way, unless it is done already.
+    fn carry_out(&self) -> Result<(), DiskError> {
+        let mut under_way = self.0.under_way.borrow_mut();
+        match under_way.as_mut().filter(|commit| !commit.written) {
+            None => Ok(()),
+            Some(commit) => {
+                commit.written = true;
+                match commit.file.borrow_mut().as_mut() {
+                    Some(file) => file.commit(&commit.records),
+                    None => Err(DiskError::Ended(" before it was loaded")),
+                }
+            }
+        }
+    }
+
     fn takes(&self) -> Duration {
         let Speed { least, most } = self.0.speed.get();
         let micros =
@@ -177,22 +192,15 @@ impl Disk for SimulatedDisk {
 
     fn commit(&mut self, records: Vec<Record<Bytes>>) -> Pending<()> {
         let (drive, file) = (self.drive.clone(), self.file.clone());
-        let records = Rc::new(records);
         *drive.0.under_way.borrow_mut() = Some(Commit {
-            file: file.clone(),
-            records: records.clone(),
+            file,
+            records,
             written: false,
         });
         let (writing, telling) = (drive.takes(), drive.takes() / 2);
         Box::pin(async move {
             sleep(writing).await;
-            let done = match file.borrow_mut().as_mut() {
-                Some(file) => file.commit(&records),
-                None => Err(DiskError::Ended(" before it was loaded")),
-            };
-            if let Some(commit) = drive.0.under_way.borrow_mut().as_mut() {
-                commit.written = true;
-            }
+            let done = drive.carry_out();
             sleep(telling).await;
             drive.0.under_way.take();
             done
@@ -202,11 +210,12 @@ impl Disk for SimulatedDisk {
     fn close(&mut self) -> Pending<()> {
         let (drive, file) = (self.drive.clone(), self.file.clone());
         Box::pin(async move {
-            while drive.is_busy() {
-                sleep(drive.takes()).await;
-            }
+            // What was begun is done, whether or not anyone waits for it.
+            sleep(drive.takes()).await;
+            let done = drive.carry_out();
+            drive.0.under_way.take();
             file.take();
-            Ok(())
+            done
         })
     }
 }
