@@ -6,7 +6,7 @@ use std::rc::Rc;
 use model::actions::scheduler::SchedulerAction;
 use model::actions::transaction::{Effect, TransactionAction};
 use specs::create_pod::pod::PodSpecification;
-use specs::create_pod::{Action, CreatePod, State, pod_of};
+use specs::create_pod::{Action, CreatePod, State};
 use specs::specification::Specification;
 
 use super::{Examiner, Rejection, Verdict};
@@ -199,6 +199,6 @@ fn about(action: &Action) -> Option<String> {
             | SchedulerAction::Unschedulable { uid, .. },
         ) => Some(uid.clone()),
         Action::Scheduler(_) => None,
-        Action::Kubelet(_, action) => pod_of(action).map(|pod| pod.uid.clone()),
+        Action::Kubelet(_, action) => action.pod().map(|pod| pod.uid.clone()),
     }
 }

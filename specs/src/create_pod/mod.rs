@@ -11,7 +11,7 @@ pub mod write;
 
 use std::collections::BTreeMap;
 
-use model::actions::kubelet::{KubeletAction, PodName};
+use model::actions::kubelet::KubeletAction;
 use model::actions::scheduler::SchedulerAction;
 use model::actions::transaction::{Effect, TransactionAction};
 use model::objects::key::ObjectKey;
@@ -161,7 +161,7 @@ fn about(state: &State, action: &Action) -> About {
             ..About::default()
         },
         Action::Kubelet(node, action) => {
-            let pod = pod_of(action);
+            let pod = action.pod();
             About {
                 pod: pod.map(|pod| pod.uid.clone()),
                 name: pod.map(|pod| (pod.namespace.clone(), pod.name.clone())),
@@ -218,39 +218,6 @@ fn about_scheduled(action: &SchedulerAction) -> Option<&str> {
         | SchedulerAction::BindingLost { uid, .. }
         | SchedulerAction::Unschedulable { uid, .. } => Some(uid),
         SchedulerAction::Woken { .. } | SchedulerAction::NodeSeen { .. } => None,
-    }
-}
-
-/// The pod that a kubelet's action is about.
-pub fn pod_of(action: &KubeletAction) -> Option<&PodName> {
-    match action {
-        KubeletAction::ContainerAdopted { pod, .. }
-        | KubeletAction::PodAdmitted { pod, .. }
-        | KubeletAction::PodRejected { pod, .. }
-        | KubeletAction::DeletionSeen { pod, .. }
-        | KubeletAction::PodGone { pod }
-        | KubeletAction::SandboxCreating { pod, .. }
-        | KubeletAction::SandboxCreated { pod, .. }
-        | KubeletAction::SandboxDied { pod, .. }
-        | KubeletAction::ContainerStarting { pod, .. }
-        | KubeletAction::ContainerStarted { pod, .. }
-        | KubeletAction::ContainerFailed { pod, .. }
-        | KubeletAction::ContainerEnded { pod, .. }
-        | KubeletAction::StopAsked { pod, .. }
-        | KubeletAction::PodStopped { pod }
-        | KubeletAction::SandboxRemoved { pod }
-        | KubeletAction::StepFailed { pod, .. }
-        | KubeletAction::StatusReporting { pod, .. }
-        | KubeletAction::StatusReported { pod }
-        | KubeletAction::RemovalAsked { pod }
-        | KubeletAction::PodRemoved { pod }
-        | KubeletAction::PodForgotten { pod } => Some(pod),
-        KubeletAction::NodeRegistered { .. }
-        | KubeletAction::NodeReported { .. }
-        | KubeletAction::LeaseRenewed
-        | KubeletAction::RuntimeListed { .. }
-        | KubeletAction::NodeStopping
-        | KubeletAction::NodeStopped => None,
     }
 }
 

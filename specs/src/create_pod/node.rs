@@ -7,7 +7,7 @@ use model::actions::transaction::Effect;
 use model::machines::kubelet::pod::Phase;
 use model::rules::resources::Requests;
 
-use crate::create_pod::{Action, node_written, pod_of};
+use crate::create_pod::{Action, node_written};
 use crate::specification::{Refused, Specification, guard};
 
 /// What holds of each node.
@@ -79,7 +79,7 @@ impl NodeSpecification {
                 taken.alive.retain(|_, unlisted| !*unlisted);
             }
         }
-        let Some(pod) = pod_of(action) else {
+        let Some(pod) = action.pod() else {
             return Ok(());
         };
         let taken = state.pods.entry(pod.uid.clone()).or_default();
