@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::checked::{Checked, explore};
 use crate::counterexample::{Replayed, Scenario, ScenarioError, Telling, replay};
 use crate::graph::{Graph, graph};
+use crate::histories::{Plan, Walked, walked};
 use crate::liveness::wedge;
 use crate::world::{Kind, World};
 
@@ -100,6 +101,9 @@ pub trait Checkable: Send {
 
     /// The names of its properties, each with its kind.
     fn properties(&self) -> Vec<(&'static str, &'static str)>;
+
+    /// Walks short histories of it at random.
+    fn histories(&self, plan: &Plan) -> Walked;
 
     /// Every word, with the number of states if it is never taken.
     fn without_each(&self) -> BTreeMap<&'static str, usize>;
@@ -200,6 +204,10 @@ where
             .iter()
             .map(|property| (property.name, kind(property.kind)))
             .collect()
+    }
+
+    fn histories(&self, plan: &Plan) -> Walked {
+        walked(self, plan)
     }
 
     fn without_each(&self) -> BTreeMap<&'static str, usize> {

@@ -8,6 +8,7 @@ use std::fmt::{Debug, Display};
 use std::hash::{Hash, Hasher};
 
 use crate::checked::Checked;
+use crate::random::SplitMix;
 
 /// A closed system of machines, or a specification closed by what may happen around it.
 pub trait World {
@@ -136,7 +137,7 @@ pub fn walk<W: World>(
     seed: u64,
     steps: usize,
 ) -> Result<W::State, Violation<W::Choice>> {
-    let mut random = SplitMix(seed);
+    let mut random = SplitMix::new(seed);
     let properties = W::properties();
     let mut state = world.world.begin();
     let mut taken = Vec::new();
@@ -169,7 +170,7 @@ pub fn step_at_random<W: World>(
     state: &mut W::State,
     found: impl Fn(&W::State) -> bool,
 ) -> bool {
-    let mut random = SplitMix(seed);
+    let mut random = SplitMix::new(seed);
     for _ in 0..steps {
         if found(state) {
             return true;
@@ -182,17 +183,4 @@ pub fn step_at_random<W: World>(
         world.take(state, &choice);
     }
     found(state)
-}
-
-/// The generator SplitMix64 (Steele, Lea and Flood, 2014): small, seeded, the same everywhere.
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % bound as u64).expect("below a usize")
-    }
 }

@@ -3,6 +3,7 @@
 mod bugs;
 mod catalog;
 mod create_pod;
+mod histories;
 mod liveness;
 mod replicaset;
 mod store;

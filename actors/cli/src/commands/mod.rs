@@ -5,6 +5,7 @@ mod bench;
 mod conformance;
 mod explain;
 mod get;
+mod histories;
 mod image;
 mod resource;
 mod run;

@@ -12,6 +12,7 @@ use anyhow::Context;
 use clap::Args;
 use conformance::simulation::{self, Faults, Options, Outcome, Report};
 use indicatif::{ProgressBar, ProgressStyle};
+use specs::histories::Plan;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
@@ -51,6 +52,13 @@ pub struct Simulate {
     /// Simulations at a time [default: one for each processor]
     #[arg(long, value_name = "J")]
     jobs: Option<NonZeroUsize>,
+    /// Walk the pure world of a specification instead: no sockets, no shells, many thousand short histories
+    #[arg(long, value_name = "SPECIFICATION", value_parser = super::spec::names(),
+        conflicts_with_all = ["nodes", "faults", "minutes", "jobs", "keep", "verbose"])]
+    world: Option<String>,
+    /// The size of that world [default: its largest]
+    #[arg(long, value_name = "SIZE", requires = "world")]
+    size: Option<String>,
     /// Keep the traces of each run in DIR/seed-N
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
@@ -64,6 +72,7 @@ Examples:
   plimsoll simulate --seed 1 --runs 1000            a thousand clusters
   plimsoll simulate --seed 42 -v                    one of them, with what everyone said
   plimsoll simulate --faults crash,power --nodes 1  crashes only
+  plimsoll simulate --world watch --runs 100000     histories of a specification, thousands a second
 
 Exit codes: 0 every run holds, 1 one does not.";
 
@@ -73,6 +82,10 @@ impl Simulate {
     /// # Errors
     /// If a simulation cannot be made.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
+        if let Some(world) = &self.world {
+            let plan = Plan::new(self.seed, self.runs);
+            return super::histories::execute(world, self.size.as_deref(), &plan);
+        }
         if self.verbose {
             anyhow::ensure!(
                 self.runs == 1,

@@ -82,7 +82,8 @@ enum Verb {
     },
 }
 
-fn names() -> clap::builder::PossibleValuesParser {
+/// The names of the specifications, as values of an argument.
+pub(super) fn names() -> clap::builder::PossibleValuesParser {
     let names: Vec<&'static str> = catalog::all().iter().map(|listed| listed.name).collect();
     names.into()
 }
@@ -141,14 +142,16 @@ struct Shown {
     mermaid: bool,
 }
 
-fn named(name: &str) -> anyhow::Result<Listed> {
+/// The specification of a name.
+pub(super) fn named(name: &str) -> anyhow::Result<Listed> {
     catalog::all()
         .into_iter()
         .find(|listed| listed.name == name)
         .ok_or_else(|| anyhow!("there is no specification {name}; see `plimsoll spec list`"))
 }
 
-fn sized(listed: &Listed, size: &str) -> anyhow::Result<&'static Size> {
+/// A specification's size of a name.
+pub(super) fn sized(listed: &Listed, size: &str) -> anyhow::Result<&'static Size> {
     let sizes: Vec<&str> = listed.sizes.iter().map(|size| size.name).collect();
     listed.size(size).ok_or_else(|| {
         anyhow!(

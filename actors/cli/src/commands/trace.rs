@@ -1,10 +1,12 @@
 //! `plimsoll trace`: what a cluster recorded, held against the specifications.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use conformance::check::{Rejection, Report, check};
+use conformance::timeline::timeline;
 use serde_json::json;
 
 use super::table::Columns;
@@ -20,7 +22,8 @@ pub struct Trace {
 const EXAMPLES: &str = "\
 Examples:
   plimsoll trace check ~/.local/share/plimsoll/trace
-  plimsoll trace check store.store.1.trace --json";
+  plimsoll trace check store.store.1.trace --json
+  plimsoll trace show ~/.local/share/plimsoll/trace --about web-1 --about kubelet";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -33,6 +36,15 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Show what traces hold, a line for each action, in the order in which it can have happened
+    Show {
+        /// Trace files, and directories of them
+        #[arg(required = true, value_name = "DIR|FILE")]
+        paths: Vec<PathBuf>,
+        /// Only lines that contain this: a name, a UID, a component, an action
+        #[arg(long, value_name = "TEXT")]
+        about: Vec<String>,
+    },
 }
 
 impl Trace {
@@ -41,7 +53,10 @@ impl Trace {
     /// # Errors
     /// If the traces cannot be read.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
-        let Verb::Check { paths, json } = self.verb;
+        let (paths, json) = match self.verb {
+            Verb::Check { paths, json } => (paths, json),
+            Verb::Show { paths, about } => return lines(&paths, &about),
+        };
         let report = check(&paths)?;
         if json {
             println!("{}", serde_json::to_string_pretty(&object(&report))?);
@@ -54,6 +69,22 @@ impl Trace {
             ExitCode::FAILURE
         })
     }
+}
+
+/// Prints every action about which all of the texts are.
+fn lines(paths: &[PathBuf], about: &[String]) -> anyhow::Result<ExitCode> {
+    let timeline = timeline(paths)?;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for moment in &timeline.moments {
+        let line = format!(
+            "{:>8} {}: {:?}",
+            moment.revision, moment.place, moment.said
+        );
+        if about.iter().all(|text| line.contains(text.as_str())) {
+            writeln!(out, "{line}")?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print(report: &Report) {
