@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod explain;
+mod fates;
 pub mod said;
 pub mod simulation;
 pub mod suite;

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use model::actions::store::StoreAction;
 use model::actions::transaction::TransactionAction;
 
+use crate::fates::settle;
 use crate::said::{Said, Unread, decode};
 use crate::trace::{ReadError, read};
 
@@ -180,6 +181,7 @@ pub fn timeline(paths: &[PathBuf]) -> Result<Timeline, TimelineError> {
             }
         }
     }
+    settle(&mut timeline.moments);
     // Stable: what stands at one revision stays in the order of ranks, and of each process's own record.
     timeline.moments.sort_by_key(|moment| moment.revision);
     Ok(timeline)

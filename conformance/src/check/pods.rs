@@ -19,8 +19,6 @@ const SHOWN: usize = 12;
 pub(super) struct Pods {
     specification: CreatePod,
     state: State,
-    /// Writes that an API server sent to the store and of which it has not said what became, by its start.
-    attempted: BTreeSet<(u32, u64)>,
     /// Which start of each kubelet was heard last.
     kubelets: BTreeMap<Rc<str>, u64>,
     /// Whether no pod is older than the traces.
@@ -46,7 +44,6 @@ impl Pods {
                 allocatable: BTreeMap::new(),
             },
             state: State::default(),
-            attempted: BTreeSet::new(),
             kubelets: BTreeMap::new(),
             lost: BTreeSet::new(),
             seen: BTreeSet::new(),
@@ -62,8 +59,6 @@ impl Examiner for Pods {
         let action = match &moment.said {
             Said::Transaction(action) => {
                 let server = u32::try_from(moment.place.incarnation).unwrap_or(u32::MAX);
-                self.left_open(moment, server);
-                self.note(server, action);
                 Action::ApiServer(server, action.clone())
             }
             Said::Scheduler(action) => Action::Scheduler(action.clone()),
@@ -92,32 +87,6 @@ impl Examiner for Pods {
 }
 
 impl Pods {
-    /// A crash ends a trace between a write and the word of it: nobody knows whether the store has it.
-    fn left_open(&mut self, moment: &Moment, server: u32) {
-        let later = self.attempted.split_off(&(server, 0));
-        for (before, id) in std::mem::replace(&mut self.attempted, later) {
-            self.accept(
-                moment,
-                &Action::ApiServer(before, TransactionAction::Unknown { id }),
-            );
-        }
-    }
-
-    fn note(&mut self, server: u32, action: &TransactionAction) {
-        match action {
-            TransactionAction::Attempted { id, .. } => {
-                self.attempted.insert((server, *id));
-            }
-            TransactionAction::LostRace { id }
-            | TransactionAction::Committed { id, .. }
-            | TransactionAction::Answered { id, .. }
-            | TransactionAction::Unknown { id } => {
-                self.attempted.remove(&(server, *id));
-            }
-            TransactionAction::Submitted { .. } | TransactionAction::Confirmed { .. } => {}
-        }
-    }
-
     fn accept(&mut self, moment: &Moment, action: &Action) {
         let pod = about(action);
         if let Some(pod) = &pod {

@@ -26,6 +26,8 @@ pub enum TransactionAction {
         uid: String,
         /// The revision that the object must still have; 0 if it must not exist.
         expected: u64,
+        /// What it does to the object if it holds.
+        effect: Effect,
     },
     /// The objects were read from the store, to confirm a refusal that the cache alone had led to.
     Confirmed {

@@ -187,6 +187,10 @@ fn about_write(state: &State, server: u32, action: &TransactionAction) -> About 
         write: Some((server, id)),
         ..About::default()
     };
+    // Where only the number is told, it is about the object for which it was attempted.
+    let write = state.writes.get(&(server, id));
+    let object = write.and_then(|write| write.object.as_ref());
+    let named = named.or_else(|| object.map(|(key, uid)| (key, uid)));
     match named {
         Some((key, uid)) if key.resource == kinds::pods() => {
             about.pod = Some(uid.clone());
@@ -197,12 +201,7 @@ fn about_write(state: &State, server: u32, action: &TransactionAction) -> About 
             // Whether a node is there matters to its pods.
             about.everyone = matches!(action, TransactionAction::Committed { .. });
         }
-        Some(_) => {}
-        // Only the number is told: it is about the pod for which it was attempted.
-        None => {
-            let write = state.writes.get(&(server, id));
-            about.pod = write.and_then(|write| write.pod.clone());
-        }
+        Some(_) | None => {}
     }
     about
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use model::actions::kubelet::KubeletAction;
-use model::actions::transaction::Effect;
+use model::actions::transaction::{Effect, TransactionAction};
 
 use crate::create_pod::{Action, node_written, pod_written};
 use crate::specification::{Refused, Specification, guard};
@@ -18,6 +18,8 @@ pub struct NameSpecification;
 pub struct Name {
     /// The UID of the object that has it.
     pub object: Option<String>,
+    /// Whether nobody knows what became of a write under this name: then nor is it known what has it.
+    pub uncertain: bool,
     /// The containers that may be alive, by their own name.
     pub alive: BTreeMap<String, Alive>,
 }
@@ -47,6 +49,7 @@ impl Specification for NameSpecification {
                 if let Some((_, key, uid, _, effect)) = pod_written(action) {
                     return state.written(&key.name, uid, effect);
                 }
+                state.uncertain |= matches!(action, TransactionAction::Unknown { .. });
                 if let Some((node, Effect::Deleted)) = node_written(action) {
                     // Whoever removes a node's object vouches that its machine is off.
                     state.alive.retain(|_, alive| alive.node != node);
@@ -69,9 +72,11 @@ impl Name {
     fn written(&mut self, name: &str, uid: &str, effect: &Effect) -> Result<(), Refused> {
         match effect {
             Effect::Created => {
-                guard(self.object.is_none(), "one object of a name", || {
-                    format!("{name} is created as {uid} and is {:?}", self.object)
-                })?;
+                guard(
+                    self.object.is_none() || self.uncertain,
+                    "one object of a name",
+                    || format!("{name} is created as {uid} and is {:?}", self.object),
+                )?;
                 self.object = Some(uid.to_owned());
             }
             Effect::Deleted if self.object.as_deref() == Some(uid) => self.object = None,

@@ -250,7 +250,7 @@ impl Pod {
             }
             KubeletAction::RemovalAsked { .. } => {
                 guard(
-                    self.deleting && self.alive.is_empty(),
+                    (self.deleting || self.uncertain) && self.alive.is_empty(),
                     "removal asked for only of what has ended",
                     || format!("deleting: {}, alive: {:?}", self.deleting, self.alive),
                 )?;

@@ -1,6 +1,7 @@
 //! One write of an API server: submitted, tried any number of times, answered once.
 
 use model::actions::transaction::TransactionAction;
+use model::objects::key::ObjectKey;
 
 use crate::create_pod::Action;
 use crate::specification::{Refused, Specification, guard};
@@ -14,8 +15,8 @@ pub struct WriteSpecification;
 pub struct Write {
     /// Whether it was submitted and not answered.
     pub open: bool,
-    /// The UID of the object for which it was last attempted.
-    pub pod: Option<String>,
+    /// The object for which it was last attempted.
+    pub object: Option<(ObjectKey, String)>,
 }
 
 impl Specification for WriteSpecification {
@@ -41,7 +42,9 @@ impl Specification for WriteSpecification {
             format!("{action:?} of a write that is not under way")
         })?;
         match action {
-            TransactionAction::Attempted { uid, .. } => state.pod = Some(uid.clone()),
+            TransactionAction::Attempted { key, uid, .. } => {
+                state.object = Some((key.clone(), uid.clone()));
+            }
             TransactionAction::Committed { .. }
             | TransactionAction::Answered { .. }
             | TransactionAction::Unknown { .. } => *state = Write::default(),

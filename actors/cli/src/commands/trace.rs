@@ -76,10 +76,7 @@ fn lines(paths: &[PathBuf], about: &[String]) -> anyhow::Result<ExitCode> {
     let timeline = timeline(paths)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for moment in &timeline.moments {
-        let line = format!(
-            "{:>8} {}: {:?}",
-            moment.revision, moment.place, moment.said
-        );
+        let line = format!("{:>8} {}: {:?}", moment.revision, moment.place, moment.said);
         if about.iter().all(|text| line.contains(text.as_str())) {
             writeln!(out, "{line}")?;
         }

@@ -196,6 +196,7 @@ impl<S: Strategy> Turn<'_, S> {
                     key: attempt.key.clone(),
                     uid: attempt.uid.clone(),
                     expected: attempt.expected,
+                    effect: attempt.effect.clone(),
                 });
                 let transaction = attempt.transaction();
                 pending.asked = Asked::Write(attempt);

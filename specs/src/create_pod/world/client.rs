@@ -204,6 +204,7 @@ fn committed(
         key: key.clone(),
         uid: uid.clone(),
         expected,
+        effect: effect.clone(),
     };
     let committed = TransactionAction::Committed {
         id,

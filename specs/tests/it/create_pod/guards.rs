@@ -34,6 +34,7 @@ fn write(id: u64, uid: &str, expected: u64, revision: u64, effect: Effect) -> Ve
             key: key.clone(),
             uid: uid.clone(),
             expected,
+            effect: effect.clone(),
         },
         TransactionAction::Committed {
             id,
@@ -239,7 +240,11 @@ fn a_node_is_not_overcommitted_and_a_name_not_alive_twice() {
             Action::ApiServer(
                 server,
                 TransactionAction::Attempted {
-                    id, uid, expected, ..
+                    id,
+                    uid,
+                    expected,
+                    effect,
+                    ..
                 },
             ) => {
                 let key = ObjectKey::new(kinds::pods(), "d", "b");
@@ -250,6 +255,7 @@ fn a_node_is_not_overcommitted_and_a_name_not_alive_twice() {
                         key,
                         uid,
                         expected,
+                        effect,
                     },
                 )
             }

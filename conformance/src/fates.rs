@@ -1,0 +1,403 @@
+//! What became of writes of which nobody was told.
+//!
+//! A connection that breaks, or a process that is killed, leaves writes open: sent to the store, never answered. The
+//! store's own record settles them. A revision of an object that nobody claims was written by the open attempt that
+//! expected the revision before it; an open attempt whose revision is never found was not carried out. Where open
+//! attempts that would have done different things fit one revision, they stay unknown.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use model::actions::store::StoreAction;
+use model::actions::transaction::{Effect, TransactionAction};
+use model::objects::key::ObjectKey;
+
+use crate::said::Said;
+use crate::timeline::Moment;
+
+/// HTTP's status of a write that was not carried out because its server, or the store behind it, was gone.
+const GATEWAY_TIMEOUT: u16 = 504;
+
+/// A write: the API server's process, its start, and the write's number.
+type Write = (Rc<str>, u64, u64);
+
+/// An attempt that was sent to the store and not answered.
+#[derive(Debug)]
+struct Open {
+    id: u64,
+    key: ObjectKey,
+    uid: String,
+    expected: u64,
+    effect: Effect,
+    ends: Ends,
+}
+
+/// Where the record of an open attempt ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ends {
+    /// At this moment, which says that nobody knows.
+    Unknown(usize),
+    /// With its process, whose last moment is this.
+    Killed(usize),
+    /// Nowhere: its process goes on, and the answer may come yet.
+    Not,
+}
+
+/// One revision of an object.
+#[derive(Clone, Copy, Debug)]
+struct Revision {
+    revision: u64,
+    /// The revision that whoever wrote it must have expected; `None` if the record does not say.
+    expected: Option<u64>,
+    deleted: bool,
+}
+
+/// Settles open writes: says that they were committed where the store has written them, and that they were answered
+/// without being carried out where it has not. Moments are in the order of each machine's own record.
+pub fn settle(moments: &mut Vec<Moment>) {
+    let open = open(moments);
+    if open.is_empty() {
+        return;
+    }
+    let mut told = told(&open, moments);
+    let mut settled = Vec::with_capacity(moments.len() + told.len());
+    for (at, moment) in std::mem::take(moments).into_iter().enumerate() {
+        let said = told.remove(&at).unwrap_or_default();
+        let place = moment.place.clone();
+        let (at_ms, revision) = (moment.at_ms, moment.revision);
+        // A word that nobody knows gives way to what is known now.
+        let unknown = matches!(
+            moment.said,
+            Said::Transaction(TransactionAction::Unknown { .. })
+        );
+        if said.is_empty() || !unknown {
+            settled.push(moment);
+        }
+        settled.extend(said.into_iter().map(|action| Moment {
+            place: place.clone(),
+            revision: match action {
+                TransactionAction::Committed { revision, .. } => revision,
+                _ => revision,
+            },
+            at_ms,
+            said: Said::Transaction(action),
+        }));
+    }
+    *moments = settled;
+}
+
+/// The open attempts, in the order in which they were made.
+fn open(moments: &[Moment]) -> Vec<Open> {
+    let mut open: BTreeMap<Write, Open> = BTreeMap::new();
+    let mut unknown = Vec::new();
+    let mut last: BTreeMap<(Rc<str>, u64), usize> = BTreeMap::new();
+    for (at, moment) in moments.iter().enumerate() {
+        let Said::Transaction(action) = &moment.said else {
+            continue;
+        };
+        let (server, start) = (moment.place.component.clone(), moment.place.incarnation);
+        last.insert((server.clone(), start), at);
+        match action {
+            TransactionAction::Attempted {
+                id,
+                key,
+                uid,
+                expected,
+                effect,
+            } => {
+                let attempt = Open {
+                    id: *id,
+                    key: key.clone(),
+                    uid: uid.clone(),
+                    expected: *expected,
+                    effect: effect.clone(),
+                    ends: Ends::Not,
+                };
+                open.insert((server, start, *id), attempt);
+            }
+            TransactionAction::Unknown { id } => {
+                let attempt = open.remove(&(server, start, *id));
+                unknown.extend(attempt.map(|open| Open {
+                    ends: Ends::Unknown(at),
+                    ..open
+                }));
+            }
+            TransactionAction::LostRace { id }
+            | TransactionAction::Committed { id, .. }
+            | TransactionAction::Answered { id, .. } => {
+                open.remove(&(server, start, *id));
+            }
+            TransactionAction::Submitted { .. } | TransactionAction::Confirmed { .. } => {}
+        }
+    }
+    for ((server, start, _), mut attempt) in open {
+        let later = (server.clone(), start + 1)..=(server.clone(), u64::MAX);
+        if let Some(at) = last.get(&(server, start))
+            && last.range(later).next().is_some()
+        {
+            attempt.ends = Ends::Killed(*at);
+        }
+        unknown.push(attempt);
+    }
+    unknown
+}
+
+/// What is to be said of open attempts, and at which moments.
+fn told(open: &[Open], moments: &[Moment]) -> BTreeMap<usize, Vec<TransactionAction>> {
+    let last = moments
+        .iter()
+        .rposition(|moment| matches!(moment.said, Said::Transaction(_)));
+    let (written, stores) = written(moments);
+    let (mut fates, mut doubtful) = (BTreeMap::new(), BTreeSet::new());
+    for (key, revision) in unclaimed(written, moments) {
+        let fits: Vec<usize> = open
+            .iter()
+            .enumerate()
+            .filter(|(number, open)| !fates.contains_key(number) && open.fits(&key, &revision))
+            .map(|(number, _)| number)
+            .collect();
+        let effects: BTreeSet<_> = fits
+            .iter()
+            .filter_map(|number| open.get(*number))
+            .map(|open| (&open.uid, &open.effect))
+            .collect();
+        match fits.first() {
+            Some(first) if effects.len() == 1 => {
+                fates.insert(*first, revision.revision);
+            }
+            _ => doubtful.extend(fits),
+        }
+    }
+    let mut told: BTreeMap<usize, Vec<TransactionAction>> = BTreeMap::new();
+    for (number, open) in open.iter().enumerate() {
+        let fate = fates.get(&number).map(|revision| open.committed(*revision));
+        let undone = TransactionAction::Answered {
+            id: open.id,
+            code: GATEWAY_TIMEOUT,
+        };
+        let unknown = TransactionAction::Unknown { id: open.id };
+        let known = stores && !doubtful.contains(&number);
+        let (at, action) = match (open.ends, fate) {
+            (Ends::Unknown(at) | Ends::Killed(at), Some(committed)) => (Some(at), committed),
+            (Ends::Unknown(at) | Ends::Killed(at), None) if known => (Some(at), undone),
+            (Ends::Unknown(_), None) => continue,
+            (Ends::Killed(at), None) => (Some(at), unknown),
+            (Ends::Not, Some(committed)) => (last, committed),
+            (Ends::Not, None) => continue,
+        };
+        if let Some(at) = at {
+            told.entry(at).or_default().push(action);
+        }
+    }
+    told
+}
+
+impl Open {
+    fn fits(&self, key: &ObjectKey, revision: &Revision) -> bool {
+        self.key == *key
+            && revision
+                .expected
+                .is_none_or(|expected| expected == self.expected)
+            && revision.deleted == (self.effect == Effect::Deleted)
+    }
+
+    fn committed(&self, revision: u64) -> TransactionAction {
+        TransactionAction::Committed {
+            id: self.id,
+            key: self.key.clone(),
+            uid: self.uid.clone(),
+            revision,
+            effect: self.effect.clone(),
+        }
+    }
+}
+
+/// The history of every object as stores tell it, and whether any does. What a store wrote and had not on its disk when
+/// it ended was never written: it begins again with what it has.
+fn written(moments: &[Moment]) -> (BTreeMap<ObjectKey, Vec<Revision>>, bool) {
+    let mut written: BTreeMap<ObjectKey, Vec<Revision>> = BTreeMap::new();
+    let mut stores = false;
+    for moment in moments {
+        let Said::Store(action) = &moment.said else {
+            continue;
+        };
+        stores = true;
+        match action {
+            StoreAction::Started { revision, .. } => {
+                for revisions in written.values_mut() {
+                    revisions.retain(|one| one.revision <= *revision);
+                }
+            }
+            StoreAction::Wrote { revision, changes } => {
+                for change in changes {
+                    let Some(key) = ObjectKey::parse(&change.key) else {
+                        continue;
+                    };
+                    let revisions = written.entry(key).or_default();
+                    let expected = match change.version {
+                        1 => Some(0),
+                        _ => revisions.last().map(|last| last.revision),
+                    };
+                    revisions.push(Revision {
+                        revision: *revision,
+                        expected,
+                        deleted: change.version == 0,
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+    (written, stores)
+}
+
+/// The revisions that no API server says that it has committed, oldest first.
+fn unclaimed(
+    written: BTreeMap<ObjectKey, Vec<Revision>>,
+    moments: &[Moment],
+) -> Vec<(ObjectKey, Revision)> {
+    let claimed: BTreeSet<(&ObjectKey, u64)> = moments
+        .iter()
+        .filter_map(|moment| match &moment.said {
+            Said::Transaction(TransactionAction::Committed { key, revision, .. }) => {
+                Some((key, *revision))
+            }
+            _ => None,
+        })
+        .collect();
+    let mut unclaimed: Vec<(ObjectKey, Revision)> = written
+        .into_iter()
+        .flat_map(|(key, revisions)| revisions.into_iter().map(move |one| (key.clone(), one)))
+        .filter(|(key, one)| !claimed.contains(&(key, one.revision)))
+        .collect();
+    unclaimed.sort_by_key(|(_, one)| one.revision);
+    unclaimed
+}
+
+#[cfg(test)]
+mod tests {
+    use model::actions::store::Changed;
+    use model::objects::kinds;
+
+    use super::*;
+    use crate::timeline::Place;
+
+    fn key() -> ObjectKey {
+        ObjectKey::new(kinds::pods(), "default", "web")
+    }
+
+    fn moment(component: &str, incarnation: u64, said: Said) -> Moment {
+        Moment {
+            place: Place {
+                component: component.into(),
+                machine: component.into(),
+                incarnation,
+                sequence: 1,
+            },
+            revision: 0,
+            at_ms: 0,
+            said,
+        }
+    }
+
+    fn wrote(revision: u64, version: u64) -> Moment {
+        let changes = vec![Changed {
+            key: key().path().into(),
+            version,
+        }];
+        moment(
+            "store",
+            1,
+            Said::Store(StoreAction::Wrote { revision, changes }),
+        )
+    }
+
+    fn server(incarnation: u64, action: TransactionAction) -> Moment {
+        moment("apiserver", incarnation, Said::Transaction(action))
+    }
+
+    fn attempt(id: u64, expected: u64, effect: Effect) -> Moment {
+        let attempted = TransactionAction::Attempted {
+            id,
+            key: key(),
+            uid: "u".to_owned(),
+            expected,
+            effect,
+        };
+        server(1, attempted)
+    }
+
+    /// What API servers say once the open writes are settled, with attempts left out.
+    fn settled(mut moments: Vec<Moment>) -> Vec<String> {
+        settle(&mut moments);
+        let said = moments.iter().filter_map(|moment| match &moment.said {
+            Said::Transaction(TransactionAction::Committed { id, effect, .. }) => {
+                Some(format!("{id} {effect:?} at {}", moment.revision))
+            }
+            Said::Transaction(TransactionAction::Unknown { id }) => Some(format!("{id} unknown")),
+            Said::Transaction(TransactionAction::Answered { id, code }) => {
+                Some(format!("{id} answered {code}"))
+            }
+            _ => None,
+        });
+        said.collect()
+    }
+
+    const UNKNOWN: fn(u64) -> Moment = |id| server(1, TransactionAction::Unknown { id });
+
+    #[test]
+    fn a_revision_that_nobody_claims_is_that_of_the_open_attempt_that_fits() {
+        let moments = vec![
+            wrote(3, 1),
+            wrote(4, 2),
+            attempt(7, 0, Effect::Created),
+            UNKNOWN(7),
+            attempt(8, 3, Effect::Deleting),
+            UNKNOWN(8),
+            attempt(9, 3, Effect::Deleted),
+            UNKNOWN(9),
+        ];
+        let said = ["7 Created at 3", "8 Deleting at 4", "9 answered 504"];
+        assert_eq!(settled(moments), said);
+    }
+
+    #[test]
+    fn attempts_that_fit_alike_and_differ_stay_unknown() {
+        let moments = vec![
+            wrote(4, 2),
+            attempt(7, 3, Effect::Updated),
+            UNKNOWN(7),
+            attempt(8, 3, Effect::Deleting),
+            UNKNOWN(8),
+        ];
+        assert_eq!(settled(moments), ["7 unknown", "8 unknown"]);
+    }
+
+    #[test]
+    fn what_a_killed_server_left_open_is_settled_and_what_one_that_goes_on_is_waited_for() {
+        let later = || server(2, TransactionAction::Confirmed { id: 1 });
+        let left = |moments: Vec<Moment>| settled(moments);
+        let open = || vec![wrote(3, 1), attempt(7, 0, Effect::Created)];
+        assert_eq!(left([open(), vec![later()]].concat()), ["7 Created at 3"]);
+        let undone = vec![wrote(3, 1), attempt(7, 3, Effect::Deleted)];
+        assert!(left(undone.clone()).is_empty());
+        assert_eq!(left([undone, vec![later()]].concat()), ["7 answered 504"]);
+        let without_a_store = vec![attempt(7, 0, Effect::Created), later()];
+        assert_eq!(left(without_a_store), ["7 unknown"]);
+    }
+
+    #[test]
+    fn what_was_not_on_the_disk_when_the_store_ended_was_not_written() {
+        let began = StoreAction::Started {
+            revision: 2,
+            compacted: 0,
+        };
+        let moments = vec![
+            wrote(3, 1),
+            moment("store", 2, Said::Store(began)),
+            attempt(7, 0, Effect::Created),
+            UNKNOWN(7),
+        ];
+        assert_eq!(settled(moments), ["7 answered 504"]);
+    }
+}
