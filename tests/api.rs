@@ -128,7 +128,7 @@ async fn list(
     let request = ApiRequest::collection(Verb::List(options), &kinds::configmaps(), namespace);
     let reply = connection.ask(&request, Bytes::new(), None).await?;
     Ok(match reply.decode::<ApiResponse>()? {
-        ApiResponse::Failed(status) => Err(status.reason),
+        ApiResponse::Failed { status, .. } => Err(status.reason),
         ApiResponse::Done { revision, items } => {
             let objects = split_items(&items, &reply.body).context("lengths that add up")?;
             ensure!(objects.len() == items.len());

@@ -120,7 +120,7 @@ async fn get(connection: &Connection, key: &ObjectKey) -> anyhow::Result<ApiResp
 }
 
 fn refused(response: &ApiResponse) -> bool {
-    matches!(response, ApiResponse::Failed(status) if status.reason == Reason::Forbidden)
+    matches!(response, ApiResponse::Failed { status, .. } if status.reason == Reason::Forbidden)
 }
 
 /// A kubelet reads the secrets of the pods bound to its node, and nobody else's; nor may it write for another.

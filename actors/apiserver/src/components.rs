@@ -123,7 +123,10 @@ async fn answer(api: &Api, who: &Identity, message: &Message) -> (ApiResponse, B
                 body,
             )
         }
-        Err(status) => (ApiResponse::Failed(status), Bytes::new()),
+        Err(status) => {
+            let revision = api.environment.revisions.newest();
+            (ApiResponse::Failed { revision, status }, Bytes::new())
+        }
     }
 }
 

@@ -262,7 +262,10 @@ impl ApiClient {
                 self.revisions.heard(revision);
                 Ok((revision, objects(&items, &reply.body)?))
             }
-            ApiResponse::Failed(status) => Err(CallError::Refused(status)),
+            ApiResponse::Failed { revision, status } => {
+                self.revisions.heard(revision);
+                Err(CallError::Refused(status))
+            }
         }
     }
 }

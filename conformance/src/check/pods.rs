@@ -114,6 +114,9 @@ impl Pods {
                 detail: refused.detail,
                 state: state.map(|state| format!("{state:?}")).unwrap_or_default(),
             });
+            // Nothing more is said of this pod, so nothing it had may be held against those that come after it.
+            let names = &mut self.state.names;
+            names.retain(|_, name| name.object.is_none() || name.object != pod);
             self.lost.extend(pod);
         } else if let Some(pod) = pod {
             let before = self.before.entry(pod).or_default();

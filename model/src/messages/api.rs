@@ -166,8 +166,13 @@ pub enum ApiResponse {
         /// What follows.
         items: Vec<ItemHead>,
     },
-    /// Not done, and why.
-    Failed(Status),
+    /// Not done.
+    Failed {
+        /// How far into the store's history the server had heard: that an object is not there is so at a revision.
+        revision: u64,
+        /// Why.
+        status: Status,
+    },
 }
 
 /// Announces one object in the body behind a header.

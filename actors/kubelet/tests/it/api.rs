@@ -97,7 +97,13 @@ impl Api {
                             let (items, body) = join_items(&objects);
                             (ApiResponse::Done { revision, items }, body)
                         }
-                        Err(status) => (ApiResponse::Failed(status), Vec::new()),
+                        Err(status) => (
+                            ApiResponse::Failed {
+                                revision: 0,
+                                status,
+                            },
+                            Vec::new(),
+                        ),
                     };
                     let _ = responder.answer(&head, body.into()).await;
                 }
