@@ -1,9 +1,10 @@
 //! Looking for the nearest state in which one property is broken.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use specs::checked::Checked;
+use specs::histories::{Plan, history};
 use specs::world::{Happens, Kind, World};
 
 /// What a hunt found.
@@ -53,6 +54,27 @@ pub fn hunt<W: World>(world: W, property: &str, most: usize) -> Option<Caught<W:
         }
     }
     None
+}
+
+/// Of how many histories walked at random one breaks a property, as the median of several tries, to the power of two
+/// above; `None` if more than half of the tries give up after so many. Exact numbers would change with every word.
+pub fn histories_to_kill<W: World>(world: W) -> Option<u64> {
+    const TRIES: u64 = 5;
+    const MOST: u64 = 4_096;
+    let world = Checked::new(world);
+    let mut tries: Vec<u64> = (0..TRIES)
+        .map(|one| {
+            let plan = Plan::new(one << 32, MOST);
+            let survives = |seed: &u64| {
+                history(&world, plan.first + seed, &plan, &mut BTreeMap::new()).is_ok()
+            };
+            let survivors = (0..MOST).take_while(survives).count() as u64;
+            (survivors + 1).next_power_of_two()
+        })
+        .collect();
+    tries.sort_unstable();
+    let median = tries.get(tries.len() / 2).copied();
+    median.filter(|median| *median <= MOST)
 }
 
 /// A run in which nothing goes wrong: everything that is bound to happen does, then the next write. Answers with the

@@ -6,7 +6,7 @@ use specs::watch::machines::{MachinesWorld, world};
 use specs::watch::world::Writes;
 
 use super::faulty::Faulty;
-use super::hunt::{Caught, calm, hunt};
+use super::hunt::{Caught, calm, histories_to_kill, hunt};
 use super::watch_caches::CacheFault;
 use super::watch_parts::{ReflectorFault, StoreFault};
 
@@ -243,15 +243,23 @@ macro_rules! with {
         };
         let calm = calm(put_in(1));
         assert!(calm.is_ok(), "{}: a calm run breaks: {calm:?}", $row.bug);
-        told(hunt(put_in($row.servers), $row.property, MOST))
+        let seeds = histories_to_kill(put_in($row.servers));
+        told(hunt(put_in($row.servers), $row.property, MOST), seeds)
     }};
 }
 
-fn told<C: ToString>(caught: Option<Caught<C>>) -> Option<(Vec<String>, usize)> {
+fn told<C: ToString>(
+    caught: Option<Caught<C>>,
+    seeds: Option<u64>,
+) -> Option<(Vec<String>, usize, String)> {
     let caught = caught?;
     Some((
         caught.way.iter().map(ToString::to_string).collect(),
         caught.states,
+        seeds.map_or_else(
+            || "more than 4096 histories".to_owned(),
+            |seeds| format!("{seeds} histories"),
+        ),
     ))
 }
 
@@ -266,9 +274,9 @@ fn every_seeded_bug_is_caught_by_the_property_of_its_row() {
             Part::Store(fault) => with!(row, store: fault, cache, reflector),
         };
         match caught {
-            Some((way, states)) => {
+            Some((way, states, seeds)) => {
                 let (bug, property, steps) = (row.bug, row.property, way.len());
-                let line = format!("{bug} | {property} | {steps} steps, {states} states");
+                let line = format!("{bug} | {property} | {steps} steps, {states} states | {seeds}");
                 println!("{line}");
                 writeln!(matrix, "{line}\n    {}", way.join("; "))
                     .expect("a string takes what is written");
