@@ -9,7 +9,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric, Registry};
 use tokio::sync::OwnedSemaphorePermit;
 
 /// Upper bounds of durations, in seconds.
@@ -118,73 +118,72 @@ impl Drop for Held {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::default();
-        let (requests, in_flight, watchers) =
-            (Family::default(), Family::default(), Family::default());
-        let durations = Family::new_with_constructor(Durations);
-        let (streams, connections) = (Gauge::default(), Gauge::default());
-        let (given_up, dropped) = (Counter::default(), Counter::default());
-        let resident = Gauge::default();
-        registry.register(
-            "apiserver_request",
-            "Requests by verb, resource and code of the answer",
-            Requests::clone(&requests),
-        );
-        registry.register(
-            "apiserver_request_duration_seconds",
-            "How long requests take that are not streams",
-            Family::clone(&durations),
-        );
-        registry.register(
-            "apiserver_current_inflight_requests",
-            "Requests under way that are not streams",
-            Family::clone(&in_flight),
-        );
-        registry.register(
-            "apiserver_longrunning_requests",
-            "Watches, logs and sessions under way",
-            Gauge::clone(&streams),
-        );
-        registry.register(
-            "apiserver_registered_watchers",
-            "Open watches by kind",
-            Family::clone(&watchers),
-        );
-        registry.register(
-            "apiserver_terminated_watchers",
-            "Watches ended because their reader took nothing",
-            Counter::clone(&given_up),
-        );
-        registry.register(
-            "apiserver_dropped_requests",
-            "Requests refused because too many were under way",
-            Counter::clone(&dropped),
-        );
-        registry.register(
-            "apiserver_connections",
-            "HTTP connections",
-            Gauge::clone(&connections),
-        );
-        registry.register(
-            "process_resident_memory_bytes",
-            "Resident memory in bytes",
-            Gauge::clone(&resident),
-        );
+        let into = &mut registry;
         Metrics {
+            requests: counted(
+                into,
+                "apiserver_request",
+                "Requests by verb, resource and code of the answer",
+                Family::default(),
+            ),
+            durations: counted(
+                into,
+                "apiserver_request_duration_seconds",
+                "How long requests take that are not streams",
+                Family::new_with_constructor(Durations),
+            ),
+            in_flight: counted(
+                into,
+                "apiserver_current_inflight_requests",
+                "Requests under way that are not streams",
+                Family::default(),
+            ),
+            streams: counted(
+                into,
+                "apiserver_longrunning_requests",
+                "Watches, logs and sessions under way",
+                Gauge::default(),
+            ),
+            watchers: counted(
+                into,
+                "apiserver_registered_watchers",
+                "Open watches by kind",
+                Family::default(),
+            ),
+            given_up: counted(
+                into,
+                "apiserver_terminated_watchers",
+                "Watches ended because their reader took nothing",
+                Counter::default(),
+            ),
+            dropped: counted(
+                into,
+                "apiserver_dropped_requests",
+                "Requests refused because too many were under way",
+                Counter::default(),
+            ),
+            connections: counted(
+                into,
+                "apiserver_connections",
+                "HTTP connections",
+                Gauge::default(),
+            ),
+            resident: counted(
+                into,
+                "process_resident_memory_bytes",
+                "Resident memory in bytes",
+                Gauge::default(),
+            ),
             registry,
-            requests,
-            durations,
-            in_flight,
-            streams,
-            watchers,
-            given_up,
-            dropped,
-            connections,
-            resident,
         }
     }
 }
 
-type Requests = Family<AnswerLabels, Counter>;
+/// Shows a metric under a name.
+fn counted<M: Metric + Clone>(into: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    into.register(name, help, metric.clone());
+    metric
+}
 
 impl Metrics {
     /// Counts a request that has been answered.

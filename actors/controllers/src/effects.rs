@@ -2,11 +2,8 @@
 
 use std::rc::Rc;
 
-use model::machines::controller::{
-    Answer, Ask, Controller, Event, EventType, Input, Output, Reconcile,
-};
-use model::objects::kinds;
-use shell::{ApiClient, CallError, Effects, EventRecorder, Handle, ObjectReference};
+use model::machines::controller::{Answer, Ask, Controller, Input, Output, Reconcile};
+use shell::{ApiClient, CallError, Effects, EventRecorder, Handle};
 use tokio::sync::Semaphore;
 
 /// Asks the API server, and records events.
@@ -26,23 +23,6 @@ impl ControllerEffects {
             recorder,
             requests,
         }
-    }
-
-    fn record(&self, event: Event) {
-        let Some(kind) = kinds::find(&event.about.resource) else {
-            return;
-        };
-        let about = ObjectReference {
-            api_version: kind.api_version(),
-            kind: kind.kind.to_owned(),
-            namespace: event.about.namespace,
-            name: event.about.name,
-            uid: event.uid,
-            field_path: String::new(),
-        };
-        let warning = event.kind == EventType::Warning;
-        self.recorder
-            .record(&about, warning, event.reason, &event.message);
     }
 }
 
@@ -66,7 +46,7 @@ where
                     let _ = machine.send(Input::Answered(key, index, answer)).await;
                 });
             }
-            Output::Record(event) => self.record(event),
+            Output::Record(event) => self.recorder.tell(event),
         }
     }
 }

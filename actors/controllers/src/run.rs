@@ -18,10 +18,11 @@ use model::machines::serviceaccount::ServiceAccounts;
 use model::messages::api::Selection;
 use model::objects::key::GroupResource;
 use model::trace::Header;
-use shell::{ApiClient, Environment, EventRecorder, Shutdown, Subject, TraceWriter, inform};
+use shell::{
+    ApiClient, Environment, EventRecorder, Shutdown, Subject, TraceWriter, Uplink, inform,
+};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use transport::{Backoff, Endpoint, Identity, Limits, Link};
 
 use crate::Config;
 use crate::effects::ControllerEffects;
@@ -44,24 +45,16 @@ pub async fn run(
     shutdown: Shutdown,
     ready: impl FnOnce(),
 ) -> anyhow::Result<()> {
-    let endpoint = Endpoint::bind(transport::Config {
-        address: config.address,
-        credentials: config.credentials.clone(),
-        limits: Limits::default(),
-        environment: environment.transport.clone(),
-        origin: None,
-    })
-    .with_context(|| format!("the controllers cannot open {}", config.address))?;
-    let link = Link::new(
-        endpoint.clone(),
+    let uplink = Uplink::open(
+        "the controllers",
+        config.address,
+        &config.credentials,
         config.apiserver,
-        Identity::apiserver(),
-        Backoff::default(),
-    );
-    let client = ApiClient::new(link.clone(), &environment);
+        &environment,
+    )?;
+    let client = ApiClient::new(uplink.link(), &environment);
     let ended = serve(&config, environment, shutdown, client, ready).await;
-    link.close("the controllers end");
-    endpoint.close("the controllers end").await;
+    uplink.close().await;
     ended
 }
 

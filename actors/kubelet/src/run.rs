@@ -10,11 +10,12 @@ use model::trace::Header;
 use runtime::cri::ContainerEvent;
 use runtime::{EmbeddedRuntime, Events, EventsEnd, Options, Runtime};
 use shell::{
-    ApiClient, Component, Environment, EventRecorder, Handle, Shutdown, Start, TraceWriter, Why,
+    ApiClient, Component, Environment, EventRecorder, Handle, Shutdown, Start, TraceWriter, Uplink,
+    Why,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use transport::{Backoff, Endpoint, Identity, Limits, Link};
+use transport::Link;
 
 use crate::config::Config;
 use crate::effects::{KubeletEffects, Node, Told};
@@ -97,22 +98,15 @@ pub async fn run_on<R: Runtime + 'static>(
     shutdown: Shutdown,
     ready: impl FnOnce(),
 ) -> anyhow::Result<Why> {
-    let endpoint = Endpoint::bind(transport::Config {
-        address: config.address,
-        credentials: config.credentials.clone(),
-        limits: Limits::default(),
-        environment: environment.transport.clone(),
-        origin: None,
-    })
-    .with_context(|| format!("the kubelet cannot open {}", config.address))?;
-    let link = Link::new(
-        endpoint.clone(),
+    let uplink = Uplink::open(
+        "the kubelet",
+        config.address,
+        &config.credentials,
         config.apiserver,
-        Identity::apiserver(),
-        Backoff::default(),
-    );
+        &environment,
+    )?;
     let ended = run_over(
-        link.clone(),
+        uplink.link(),
         runtime,
         hardware,
         config,
@@ -121,8 +115,7 @@ pub async fn run_on<R: Runtime + 'static>(
         ready,
     )
     .await;
-    link.close("the kubelet ends");
-    endpoint.close("the kubelet ends").await;
+    uplink.close().await;
     ended
 }
 

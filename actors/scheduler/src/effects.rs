@@ -2,10 +2,9 @@
 
 use std::rc::Rc;
 
-use model::machines::controller::{Ask, Event, EventType};
+use model::machines::controller::Ask;
 use model::machines::scheduler::{Binding, Input, Output, Scheduler};
-use model::objects::kinds;
-use shell::{ApiClient, CallError, Effects, EventRecorder, Handle, ObjectReference};
+use shell::{ApiClient, CallError, Effects, EventRecorder, Handle};
 use tokio::sync::Semaphore;
 
 /// How many conditions may be under way at once; what comes on top waits.
@@ -41,23 +40,6 @@ impl SchedulerEffects {
             }
         });
     }
-
-    fn record(&self, event: Event) {
-        let Some(kind) = kinds::find(&event.about.resource) else {
-            return;
-        };
-        let about = ObjectReference {
-            api_version: kind.api_version(),
-            kind: kind.kind.to_owned(),
-            namespace: event.about.namespace,
-            name: event.about.name,
-            uid: event.uid,
-            field_path: String::new(),
-        };
-        let warning = event.kind == EventType::Warning;
-        self.recorder
-            .record(&about, warning, event.reason, &event.message);
-    }
 }
 
 impl Effects<Scheduler> for SchedulerEffects {
@@ -82,7 +64,7 @@ impl Effects<Scheduler> for SchedulerEffects {
                 });
             }
             Output::Report(ask) => self.report(ask, handle),
-            Output::Record(event) => self.record(event),
+            Output::Record(event) => self.recorder.tell(event),
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::path::Path;
 
-use anyhow::Context;
 use model::machines::reflector::Delivery;
 use model::machines::scheduler::{Input, Scheduler};
 use model::messages::api::Selection;
@@ -13,10 +12,9 @@ use model::objects::kinds;
 use model::trace::Header;
 use shell::{
     ApiClient, Component, Environment, EventRecorder, Handle, Shutdown, Start, Subject,
-    TraceWriter, inform,
+    TraceWriter, Uplink, inform,
 };
 use tokio::sync::watch;
-use transport::{Backoff, Endpoint, Identity, Limits, Link};
 
 use crate::Config;
 use crate::effects::SchedulerEffects;
@@ -35,24 +33,16 @@ pub async fn run(
     shutdown: Shutdown,
     ready: impl FnOnce(),
 ) -> anyhow::Result<()> {
-    let endpoint = Endpoint::bind(transport::Config {
-        address: config.address,
-        credentials: config.credentials.clone(),
-        limits: Limits::default(),
-        environment: environment.transport.clone(),
-        origin: None,
-    })
-    .with_context(|| format!("the scheduler cannot open {}", config.address))?;
-    let link = Link::new(
-        endpoint.clone(),
+    let uplink = Uplink::open(
+        "the scheduler",
+        config.address,
+        &config.credentials,
         config.apiserver,
-        Identity::apiserver(),
-        Backoff::default(),
-    );
-    let client = ApiClient::new(link.clone(), &environment);
+        &environment,
+    )?;
+    let client = ApiClient::new(uplink.link(), &environment);
     let ended = serve(&config, environment, shutdown, client, ready).await;
-    link.close("the scheduler ends");
-    endpoint.close("the scheduler ends").await;
+    uplink.close().await;
     ended
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use model::machines::controller::{Event, EventType};
 use model::messages::api::PatchType;
 use model::objects::bytes::Bytes;
 use model::objects::key::ObjectKey;
@@ -69,6 +70,23 @@ impl EventRecorder {
         };
         tokio::task::spawn_local(writer.run(waiting));
         EventRecorder { queue }
+    }
+
+    /// Records what a machine tells of an object.
+    pub fn tell(&self, event: Event) {
+        let Some(kind) = kinds::find(&event.about.resource) else {
+            return;
+        };
+        let about = ObjectReference {
+            api_version: kind.api_version(),
+            kind: kind.kind.to_owned(),
+            namespace: event.about.namespace,
+            name: event.about.name,
+            uid: event.uid,
+            field_path: String::new(),
+        };
+        let warning = event.kind == EventType::Warning;
+        self.record(&about, warning, event.reason, &event.message);
     }
 
     /// Records something expected (`Normal`) or not (`warning`).

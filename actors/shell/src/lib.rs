@@ -10,6 +10,7 @@ mod shutdown;
 mod system;
 mod tasks;
 mod trace;
+mod uplink;
 
 pub use client::{ApiClient, CallError, Listed, Watch, WatchItem};
 pub use component::{Component, Effects, EndGuard, Handle, Rejected, Runnable, Start, Stopped};
@@ -19,3 +20,4 @@ pub use inform::{Subject, inform};
 pub use shutdown::{Shutdown, Trigger, Why};
 pub use system::{run, simulate};
 pub use trace::{TraceError, TraceLimits, TraceWriter};
+pub use uplink::{OpenError, Uplink};
