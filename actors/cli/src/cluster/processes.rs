@@ -61,9 +61,12 @@ impl Processes {
 impl Launcher for Processes {
     fn start(&mut self, component: Component, reporter: Reporter) -> anyhow::Result<()> {
         let name = component.name();
-        let log = open_log(&self.logs.join(format!("{name}.log")))?;
+        let path = self.logs.join(format!("{name}.log"));
+        let log = open_log(&path)?;
         let mut child = Command::new(&self.program)
             .args(["run", "--supervised-by", &std::process::id().to_string()])
+            .arg("--log")
+            .arg(&path)
             .args(component.arguments())
             // One thread needs one arena; glibc would otherwise keep several, and freed memory in them.
             .env("MALLOC_ARENA_MAX", "1")

@@ -1,5 +1,7 @@
 //! `plimsoll run COMPONENT`: one component in this process.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, ensure};
 use clap::Args;
 use nix::sys::prctl::set_pdeathsig;
@@ -13,13 +15,16 @@ use crate::components::{self, Component};
 
 /// Run one component of a cluster, as `up` does for each.
 ///
-/// It takes its certificates from DIR/pki, where `up` puts them, logs to standard error (PLIMSOLL_LOG says what, as
-/// in `warn,plimsoll_store=debug`) and says `ready` on standard output when it serves.
+/// It takes its certificates from DIR/pki, where `up` puts them, logs to standard error or a file (PLIMSOLL_LOG says
+/// what, as in `warn,plimsoll_store=debug`) and says `ready` on standard output when it serves.
 #[derive(Debug, Args)]
 pub struct Run {
     /// Process id of the supervisor: when that one ends, however it does, so does this one
     #[arg(long, value_name = "PID", hide = true)]
     supervised_by: Option<i32>,
+    /// Log there instead of to standard error; what becomes long is put aside as FILE.1
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
     /// Which one.
     #[command(subcommand)]
     component: Component,
@@ -39,7 +44,7 @@ impl Run {
                 "the supervisor {supervisor} is gone"
             );
         }
-        log_to(None)?;
+        log_to(self.log.as_deref())?;
         let supervised = self.supervised_by.is_some();
         let ended = shell::run(serve(self.component, supervised)).context("no event loop")?;
         if let (Err(error), true) = (&ended, supervised) {
