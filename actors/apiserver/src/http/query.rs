@@ -1,5 +1,7 @@
 //! Query parameters, as `meta/v1` names them.
 
+use std::num::{IntErrorKind, ParseIntError};
+
 /// The parameters of a request, decoded, in the order in which they stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query(Vec<(String, String)>);
@@ -52,10 +54,13 @@ impl Query {
     pub fn number(&self, name: &str) -> Result<Option<i64>, String> {
         match self.get(name) {
             "" => Ok(None),
-            text => text
-                .parse()
-                .map(Some)
-                .map_err(|_| format!("strconv.ParseInt: parsing \"{text}\": invalid syntax")),
+            text => text.parse().map(Some).map_err(|error: ParseIntError| {
+                let why = match error.kind() {
+                    IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
+                    _ => "invalid syntax",
+                };
+                format!("strconv.ParseInt: parsing \"{text}\": {why}")
+            }),
         }
     }
 }
@@ -81,4 +86,30 @@ pub fn decode(text: &str, plus_is_space: bool) -> String {
     }
     String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_refused_in_gos_words() {
+        let query = Query::parse("a=5&b=five&c=9223372036854775808&d=-9223372036854775809");
+        let said = |name| query.number(name);
+        let refused = |text: &str, why: &str| {
+            let quoted = format!("strconv.ParseInt: parsing \"{text}\": {why}");
+            Err(quoted)
+        };
+        assert_eq!(said("a"), Ok(Some(5)));
+        assert_eq!(said("absent"), Ok(None));
+        assert_eq!(said("b"), refused("five", "invalid syntax"));
+        assert_eq!(
+            said("c"),
+            refused("9223372036854775808", "value out of range")
+        );
+        assert_eq!(
+            said("d"),
+            refused("-9223372036854775809", "value out of range")
+        );
+    }
 }
