@@ -17,6 +17,7 @@ use specs::create_pod::world::{Faults, Planned};
 use specs::world::walk;
 
 use super::altered::{Fault, Faulty};
+use super::hunt::histories_to_kill;
 
 /// A fault: which of the machines it is in is told by the traits that it has.
 macro_rules! fault {
@@ -263,9 +264,14 @@ fn caught<M: Suite>(machines: M, property: &'static str, needs: Needs<M>) {
     }
     let mut world = quiet(machines);
     needs(&mut world);
+    let histories = histories_to_kill(world.clone())
+        .unwrap_or_else(|| panic!("no history walked at random breaks anything"));
     let found = find(Checked::new(world), property);
     let way = found.unwrap_or_else(|| panic!("nothing breaks \"{property}\""));
-    println!("{property}: {} steps", way.choices.len());
+    println!(
+        "{property}: {} steps, {histories} histories",
+        way.choices.len()
+    );
 }
 
 fn transactions<T>(transactions: T) -> With<T, None_, None_, None_> {

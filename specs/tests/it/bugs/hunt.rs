@@ -59,8 +59,8 @@ pub fn hunt<W: World>(world: W, property: &str, most: usize) -> Option<Caught<W:
 /// Of how many histories walked at random one breaks a property, as the median of several tries, to the power of two
 /// above; `None` if more than half of the tries give up after so many. Exact numbers would change with every word.
 pub fn histories_to_kill<W: World>(world: W) -> Option<u64> {
-    const TRIES: u64 = 5;
-    const MOST: u64 = 4_096;
+    const TRIES: u64 = 3;
+    const MOST: u64 = 131_072;
     let world = Checked::new(world);
     let mut tries: Vec<u64> = (0..TRIES)
         .map(|one| {
