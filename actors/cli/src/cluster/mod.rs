@@ -19,7 +19,7 @@ pub use logging::log_to;
 pub use pki::{API_CERTIFICATE, Pki, read_credentials};
 pub use plan::Plan;
 pub use processes::{FAILED, Processes, READY};
-pub use progress::Progress;
+pub use progress::{Progress, say};
 pub use supervision::{Notice, supervise};
 pub use tasks::Tasks;
 pub use traces::forget_old_traces;

@@ -2,10 +2,15 @@
 //! standard output holds what is worth keeping.
 
 use std::cell::Cell;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+
+/// A line on standard error. That nobody reads it any more (a closed terminal, `| head`) must not end a cluster.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
 
 /// The display of a start.
 #[derive(Debug)]
@@ -34,21 +39,21 @@ impl Progress {
     /// A component serves, so long after the beginning.
     pub fn part_ready(&self, part: &str, after: Duration) {
         match &self.bar {
-            Some(bar) if bar.is_finished() => eprintln!("{part} serves again"),
+            Some(bar) if bar.is_finished() => say(&format!("{part} serves again")),
             Some(bar) => {
                 bar.set_message(format!("{part} is ready"));
                 bar.inc(1);
             }
-            None if self.ended.get() => eprintln!("{part} serves again"),
-            None => eprintln!("{part} is ready after {} ms", after.as_millis()),
+            None if self.ended.get() => say(&format!("{part} serves again")),
+            None => say(&format!("{part} is ready after {} ms", after.as_millis())),
         }
     }
 
     /// Something the user should read now.
     pub fn line(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| say(line)),
+            None => say(line),
         }
     }
 

@@ -1,6 +1,6 @@
 //! `plimsoll trace`: what a cluster recorded, held against the specifications.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -78,7 +78,11 @@ fn lines(paths: &[PathBuf], about: &[String]) -> anyhow::Result<ExitCode> {
     for moment in &timeline.moments {
         let line = format!("{:>8} {}: {:?}", moment.revision, moment.place, moment.said);
         if about.iter().all(|text| line.contains(text.as_str())) {
-            writeln!(out, "{line}")?;
+            match writeln!(out, "{line}") {
+                // Whoever reads has seen enough.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => break,
+                written => written?,
+            }
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -16,7 +16,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::cluster::{
     DataDir, Notice, Pki, Plan, Processes, Progress, Tasks, default_data_dir, forget_old_traces,
-    log_to, supervise, write_kubeconfig,
+    log_to, say, supervise, write_kubeconfig,
 };
 use crate::components::{Component, sweep};
 
@@ -148,18 +148,20 @@ impl Up {
     }
 }
 
-/// Every Ctrl-C and SIGTERM is a wish to stop.
+/// Every Ctrl-C and SIGTERM is a wish to stop, and so is a terminal that is closed.
 fn pass_on_signals(supervisor: Handle<Supervisor>) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     tokio::task::spawn_local(async move {
         for told in ["stopping; once more to hurry", "hurrying"] {
             tokio::select! {
                 biased;
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
+                _ = hangup.recv() => {}
             }
-            eprintln!("{told}");
+            say(told);
             if supervisor.send(Input::Stop).await.is_err() {
                 return;
             }
