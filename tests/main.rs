@@ -14,5 +14,6 @@ mod images;
 mod kube_rs;
 mod kubectl;
 mod replicaset;
+mod suite;
 mod terminal;
 mod tidy;

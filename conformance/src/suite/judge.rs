@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::observed::{End, Event, EventKind, Observed, Read, Start};
 use super::streams::Stream;
-use super::told::{difference, who};
+use super::told::{difference, told, who};
 use super::truth::{Due, Truth};
 use super::{Breach, Guarantee, Verdict};
 
@@ -21,22 +21,22 @@ pub fn judge(observed: &Observed) -> Vec<Verdict> {
         .collect()
 }
 
-struct Session<'a> {
-    observed: &'a Observed,
-    truth: Truth,
-    streams: Vec<Stream<'a>>,
+pub(super) struct Session<'a> {
+    pub(super) observed: &'a Observed,
+    pub(super) truth: Truth,
+    pub(super) streams: Vec<Stream<'a>>,
 }
 
 /// Gathers a verdict.
 #[derive(Default)]
-struct Findings {
+pub(super) struct Findings {
     instances: u64,
     breaches: Vec<Breach>,
 }
 
 impl Findings {
     /// One more observation that could have shown the guarantee broken.
-    fn look(&mut self, kept: bool, breach: impl FnOnce() -> Breach) {
+    pub(super) fn look(&mut self, kept: bool, breach: impl FnOnce() -> Breach) {
         self.instances += 1;
         if !kept {
             self.breaches.push(breach());
@@ -50,7 +50,10 @@ impl Session<'_> {
         match guarantee {
             Guarantee::Ordered => self.ordered(&mut found),
             Guarantee::Unique => self.unique(&mut found),
-            Guarantee::Reliable => self.complete(&mut found, |_, _| true),
+            Guarantee::Reliable => {
+                self.complete(&mut found, |_, _| true);
+                self.untold_deletions(&mut found);
+            }
             Guarantee::Atomic => self.atomic(&mut found),
             Guarantee::Resumable => self.complete(&mut found, |stream, due| {
                 matches!(stream.watch.start, Start::Resumed(_)) && first(stream, due)
@@ -61,7 +64,11 @@ impl Session<'_> {
             Guarantee::PreviousState => self.previous(&mut found),
             Guarantee::ListThenWatch => {
                 self.complete(&mut found, |stream, due| {
-                    !matches!(stream.watch.start, Start::Resumed(_)) && first(stream, due)
+                    let after_list = matches!(
+                        stream.watch.start,
+                        Start::AfterList(_) | Start::InitialEvents
+                    );
+                    after_list && first(stream, due)
                 });
                 self.snapshots(&mut found);
             }
@@ -96,7 +103,7 @@ impl Session<'_> {
         format!("watch {} of client {client}", before + 1)
     }
 
-    fn breach(&self, stream: &Stream<'_>, revision: u64, what: String) -> Breach {
+    pub(super) fn breach(&self, stream: &Stream<'_>, revision: u64, what: String) -> Breach {
         Breach {
             who: self.who(stream),
             revision,
@@ -135,21 +142,28 @@ impl Session<'_> {
                 });
             }
         }
-        for (revision, what) in &self.truth.contradictions {
-            found.look(false, || Breach {
-                who: "the session".to_owned(),
-                revision: *revision,
-                what: format!("one revision, two writes: {what}"),
-            });
-        }
+        self.contradictions(found, false);
     }
 
     fn atomic(&self, found: &mut Findings) {
         for (stream, one, next) in self.pairs() {
-            let split = one.revision == next.revision && one.name != next.name;
-            found.look(!split, || {
-                let what = format!("{} and {} share it", one.name, next.name);
+            let same = one.name == next.name && one.content == next.content;
+            found.look(one.revision != next.revision || same, || {
+                let what = format!("{} and {} share it", told(one), told(next));
                 self.breach(stream, next.revision, what)
+            });
+        }
+        self.contradictions(found, true);
+    }
+
+    /// Revisions of which different things were told: two writes under one revision, or parts of one write.
+    fn contradictions(&self, found: &mut Findings, same_object: bool) {
+        let all = self.truth.contradictions.iter();
+        for told in all.filter(|told| told.same_object == same_object) {
+            found.look(false, || Breach {
+                who: "the session".to_owned(),
+                revision: told.revision,
+                what: format!("different things were told of it: {}", told.what),
             });
         }
     }
@@ -165,6 +179,30 @@ impl Session<'_> {
                     let what = format!("{:?} of {} never came", due.kind, due.name);
                     found.breaches.push(self.breach(stream, due.revision, what));
                 }
+            }
+        }
+    }
+
+    /// A deletion that was acknowledged came to whoever saw everything around it.
+    fn untold_deletions(&self, found: &mut Findings) {
+        for untold in &self.truth.untold {
+            let around = |stream: &&Stream<'_>| {
+                let after = stream.after.is_some_and(|after| after <= untold.after);
+                after && stream.through() >= untold.before && !stream.watch.selected
+            };
+            for stream in self.streams.iter().filter(around) {
+                let told = stream.changes().any(|event| {
+                    event.kind == EventKind::Deleted
+                        && event.name == untold.name
+                        && (untold.after..untold.before).contains(&event.revision)
+                });
+                found.look(told, || {
+                    let what = format!(
+                        "{} was deleted before {}, which never came",
+                        untold.name, untold.before
+                    );
+                    self.breach(stream, untold.after, what)
+                });
             }
         }
     }
@@ -245,7 +283,7 @@ impl Session<'_> {
         for list in &self.observed.lists {
             let due = self.truth.state(list.revision, list.selected);
             let mut told = list.items.clone();
-            told.retain(|name, _| self.truth.is_sure_of(name));
+            told.retain(|name, _| self.truth.is_sure_of(name, list.revision));
             found.look(due == told, || Breach {
                 who: who(list),
                 revision: list.revision,
@@ -254,46 +292,15 @@ impl Session<'_> {
         }
     }
 
-    /// The window only moves forward: what was gone once stays gone. And the list that follows is newer.
-    fn gone(&self, found: &mut Findings) {
-        let start = |stream: &Stream<'_>| match stream.watch.start {
-            Start::AfterList(revision) | Start::Resumed(revision) => Some(revision),
-            Start::InitialEvents => None,
-        };
-        for stream in self
-            .streams
-            .iter()
-            .filter(|stream| stream.watch.end == End::Gone)
-        {
-            let Some(revision) = start(stream) else {
-                continue;
-            };
-            let refused_at_once = stream.watch.events.is_empty();
-            let served = self.streams.iter().find(|other| {
-                let older = start(other).is_some_and(|other| other <= revision);
-                let later = other.watch.began_us > stream.watch.began_us;
-                older && later && !other.watch.events.is_empty()
-            });
-            found.look(!refused_at_once || served.is_none(), || {
-                let what = "410, and a later watch from no later revision was served";
-                self.breach(stream, revision, what.to_owned())
-            });
-            let next = self.observed.lists.iter().find(|list| {
-                list.client == stream.watch.client && list.began_us > stream.watch.began_us
-            });
-            if let Some(list) = next {
-                found.look(list.revision >= revision, || Breach {
-                    who: who(list),
-                    revision: list.revision,
-                    what: format!("older than {revision}, which was gone"),
-                });
-            }
-        }
-    }
-
     fn initial_events(&self, found: &mut Findings) {
         for stream in &self.streams {
             let Some(end) = stream.initial_end else {
+                if let (Start::InitialEvents, End::Silent(revision)) =
+                    (stream.watch.start, stream.watch.end)
+                {
+                    let what = "they never ended".to_owned();
+                    found.look(false, || self.breach(stream, revision, what));
+                }
                 continue;
             };
             let acknowledged = self.truth.acknowledged_before(stream.watch.began_us);
@@ -305,7 +312,7 @@ impl Session<'_> {
             let told = stream
                 .initial
                 .iter()
-                .filter(|event| self.truth.is_sure_of(&event.name))
+                .filter(|event| self.truth.is_sure_of(&event.name, end.revision))
                 .filter_map(|event| Some((event.name.clone(), (event.revision, event.content?))))
                 .collect();
             found.look(due == told, || {
@@ -380,7 +387,7 @@ impl Session<'_> {
 }
 
 /// Whether something was due before anything else came: the seam between a list or an earlier watch and this one.
-fn first(stream: &Stream<'_>, due: &Due) -> bool {
+pub(super) fn first(stream: &Stream<'_>, due: &Due) -> bool {
     let first = stream.changes().map(|event| event.revision).min();
     first.is_none_or(|first| due.revision <= first)
 }

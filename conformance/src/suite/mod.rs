@@ -1,19 +1,12 @@
-//! Watch semantics as a client can see them: what writers, readers and watchers of any Kubernetes API server observed,
-//! held against the seventeen guarantees of the watch specification.
-//!
-//! Black box: nothing is known but requests, answers, events and when the client saw them. The driver that makes the
-//! observations is elsewhere (`plimsoll conformance run`); this part is pure, so that a recorded session can be judged
-//! again and a lying server can be made up in a test.
-//!
-//! - [`observed`]: what is written down.
-//! - [`truth`]: what must have happened on the server, as far as answers and events tell.
-//! - [`judge`]: one function a guarantee.
+#![doc = include_str!("README.md")]
 
 pub mod judge;
 pub mod observed;
+pub mod pods;
 pub mod streams;
 mod told;
 pub mod truth;
+mod window;
 
 use serde::Serialize;
 

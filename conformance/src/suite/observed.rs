@@ -104,6 +104,8 @@ pub enum Start {
     AfterList(u64),
     /// Strictly after the last revision that the client's watch before this one brought.
     Resumed(u64),
+    /// Strictly after a revision that nobody held: long past, so that the server may have forgotten what followed.
+    Past(u64),
     /// With the present objects first (`sendInitialEvents=true`), as fresh as a consistent list.
     InitialEvents,
 }
@@ -172,4 +174,6 @@ pub enum End {
     Failed(u16),
     /// The connection broke.
     Broken,
+    /// It stayed open and brought nothing for a long time, though writes up to this revision had been acknowledged.
+    Silent(u64),
 }

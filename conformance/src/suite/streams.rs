@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::observed::{Event, EventKind, Start, Watch};
+use super::observed::{End, Event, EventKind, Start, Watch};
 use super::truth::{Due, Truth};
 
 /// A watch, cut where its initial events end.
@@ -32,7 +32,7 @@ impl<'a> Stream<'a> {
         };
         let whole = |after| cut(&[], None, &watch.events, Some(after));
         match watch.start {
-            Start::AfterList(after) | Start::Resumed(after) => whole(after),
+            Start::AfterList(after) | Start::Resumed(after) | Start::Past(after) => whole(after),
             Start::InitialEvents => {
                 let end = watch
                     .events
@@ -57,10 +57,14 @@ impl<'a> Stream<'a> {
             .filter(|event| event.kind != EventKind::Bookmark)
     }
 
-    /// Up to which revision the stream has told everything.
+    /// Up to which revision the stream has told everything, or had time to.
     pub(super) fn through(&self) -> u64 {
         let told = self.rest.iter().map(|event| event.revision).max();
-        told.unwrap_or(0).max(self.after.unwrap_or(0))
+        let owed = match self.watch.end {
+            End::Silent(revision) => revision,
+            _ => 0,
+        };
+        told.unwrap_or(0).max(self.after.unwrap_or(0)).max(owed)
     }
 
     /// What it had to bring.

@@ -2,7 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::observed::{Content, List};
+use super::observed::{Content, Event, List};
+
+/// An event, in short.
+pub(super) fn told(event: &Event) -> String {
+    format!("{:?} of {} as {:?}", event.kind, event.name, event.content)
+}
 
 /// Whose list it is.
 pub(super) fn who(list: &List) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::observed::{Answer, Content, EventKind, Observed, Start, WriteKind};
+use super::observed::{Answer, Content, EventKind, Observed, Start, Write, WriteKind};
 
 /// Every write that is known, by revision.
 #[derive(Clone, Debug, Default)]
@@ -12,8 +12,35 @@ pub struct Truth {
     of: BTreeMap<String, BTreeMap<u64, Fact>>,
     /// Objects of which something may have happened that nobody saw: nothing is claimed of them.
     doubtful: BTreeSet<String>,
+    /// Between which revisions an object was deleted, nobody knows at which: nothing is claimed of it meanwhile.
+    uncertain: BTreeMap<String, Vec<(u64, u64)>>,
+    /// Deletions that were acknowledged and of which nothing was told.
+    pub untold: Vec<Untold>,
     /// Revisions of which two different things were told.
-    pub contradictions: Vec<(u64, String)>,
+    pub contradictions: Vec<Contradiction>,
+}
+
+/// A deletion that was acknowledged, and of which no watch of everything told. Its revision is not known, but between
+/// which two it must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Untold {
+    /// Of which object.
+    pub name: String,
+    /// The revision at which the object was written that was deleted.
+    pub after: u64,
+    /// The revision of a write that began after the deletion was acknowledged.
+    pub before: u64,
+}
+
+/// Two different things that were told of one revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contradiction {
+    /// The revision.
+    pub revision: u64,
+    /// Whether both are about the same object: then one of them is only part of its change.
+    pub same_object: bool,
+    /// Both, for people.
+    pub what: String,
 }
 
 /// One write.
@@ -25,6 +52,8 @@ pub struct Fact {
     pub content: Option<Content>,
     /// When somebody first knew that it was done; `None` if nobody who wrote was told.
     pub acknowledged_us: Option<u64>,
+    /// Whether a writer was told that it made the object.
+    pub creates: bool,
 }
 
 /// A change as a watcher of one selection sees it.
@@ -55,6 +84,7 @@ impl Truth {
                         name: write.name.clone(),
                         content,
                         acknowledged_us: Some(write.ended_us),
+                        creates: write.kind == WriteKind::Create,
                     },
                 );
             }
@@ -74,6 +104,7 @@ impl Truth {
                             name: event.name.clone(),
                             content: event.content.filter(|_| kind != EventKind::Deleted),
                             acknowledged_us: None,
+                            creates: false,
                         },
                     ),
                 }
@@ -87,8 +118,11 @@ impl Truth {
     fn tell(&mut self, revision: u64, fact: Fact) {
         if let Some(known) = self.facts.get(&revision) {
             if (&known.name, known.content) != (&fact.name, fact.content) {
-                let what = format!("{known:?} and {fact:?}");
-                self.contradictions.push((revision, what));
+                self.contradictions.push(Contradiction {
+                    revision,
+                    same_object: known.name == fact.name,
+                    what: format!("{known:?} and {fact:?}"),
+                });
             }
             return;
         }
@@ -114,13 +148,21 @@ impl Truth {
                 self.doubtful.insert(write.name.clone());
                 continue;
             };
-            let gone = own
-                .range_mut(last + 1..)
-                .next()
-                .filter(|(_, fact)| fact.content.is_none());
-            let Some((revision, fact)) = gone else {
-                self.doubtful.insert(write.name.clone());
-                continue;
+            let next = own.range_mut(last + 1..).next();
+            let (revision, fact) = match next {
+                Some((revision, fact)) if fact.content.is_none() => (revision, fact),
+                // It was deleted before it was made again, or nothing more is known of it.
+                next if next.as_ref().is_none_or(|(_, fact)| fact.creates) => {
+                    let until = next.map_or(u64::MAX, |(revision, _)| *revision);
+                    let name = write.name.clone();
+                    self.uncertain.entry(name).or_default().push((last, until));
+                    self.untold.extend(untold(observed, write, last));
+                    continue;
+                }
+                _ => {
+                    self.doubtful.insert(write.name.clone());
+                    continue;
+                }
             };
             fact.acknowledged_us = Some(write.ended_us);
             let revision = *revision;
@@ -142,16 +184,28 @@ impl Truth {
         }
     }
 
-    /// Whether everything that happened to an object is known.
-    pub fn is_sure_of(&self, name: &str) -> bool {
-        !self.doubtful.contains(name)
+    /// Whether what an object holds at a revision is known.
+    pub fn is_sure_of(&self, name: &str, revision: u64) -> bool {
+        let between = |(after, until): &(u64, u64)| *after < revision && revision < *until;
+        !self.doubtful.contains(name) && !self.is_uncertain(name, between)
+    }
+
+    /// Whether what an object held before a write of it, and holds after it, is known.
+    fn is_sure_of_change(&self, name: &str, revision: u64) -> bool {
+        let between = |(after, until): &(u64, u64)| *after < revision && revision <= *until;
+        !self.doubtful.contains(name) && !self.is_uncertain(name, between)
+    }
+
+    fn is_uncertain(&self, name: &str, between: impl Fn(&(u64, u64)) -> bool) -> bool {
+        let uncertain = self.uncertain.get(name);
+        uncertain.is_some_and(|spans| spans.iter().any(between))
     }
 
     /// Every write after one revision and up to another, as a watcher sees it.
     pub fn due(&self, after: u64, through: u64, selected: bool) -> Vec<Due> {
         let facts = self.facts.range(after + 1..through.max(after) + 1);
         facts
-            .filter(|(_, fact)| self.is_sure_of(&fact.name))
+            .filter(|(revision, fact)| self.is_sure_of_change(&fact.name, **revision))
             .filter_map(|(revision, fact)| self.seen(*revision, fact, selected))
             .collect()
     }
@@ -193,7 +247,7 @@ impl Truth {
         };
         self.of
             .iter()
-            .filter(|(name, _)| self.is_sure_of(name))
+            .filter(|(name, _)| self.is_sure_of(name, revision))
             .filter_map(|(name, own)| Some((name.clone(), last(own)?)))
             .collect()
     }
@@ -211,4 +265,21 @@ impl Truth {
     pub fn fact(&self, revision: u64) -> Option<&Fact> {
         self.facts.get(&revision)
     }
+}
+
+/// What is known of a deletion of what was written at a revision, if anything was written after it.
+fn untold(observed: &Observed, deletion: &Write, after: u64) -> Option<Untold> {
+    let later = observed
+        .writes
+        .iter()
+        .filter(|write| write.began_us > deletion.ended_us);
+    let revisions = later.filter_map(|write| match write.answer {
+        Answer::Done(revision) => revision,
+        Answer::Refused(_) | Answer::Unknown => None,
+    });
+    Some(Untold {
+        name: deletion.name.clone(),
+        after,
+        before: revisions.min()?,
+    })
 }

@@ -1,5 +1,6 @@
 //! Traces as the shells write them, read back; and traces that are not as they should be.
 
+mod pods;
 mod simulation;
 mod suite;
 

@@ -430,3 +430,24 @@ fn what_nobody_can_know_is_not_held_against_the_server() {
     }
     assert_eq!(broken(&observed), []);
 }
+
+/// A deletion of which no watch told: what is known of the object before and after it is still held against the server,
+/// and so is its silence if somebody saw everything around it.
+#[test]
+fn a_deletion_of_which_nobody_told_is_missed() {
+    let mut observed = session();
+    let deleted: Vec<u64> = observed.watches[6]
+        .events
+        .iter()
+        .filter(|event| event.kind == EventKind::Deleted)
+        .map(|event| event.revision)
+        .collect();
+    assert!(deleted.len() > 3, "{deleted:?}");
+    for watch in &mut observed.watches {
+        watch
+            .events
+            .retain(|event| !deleted.contains(&event.revision));
+    }
+    let broken = broken(&observed);
+    assert_eq!(broken, [Guarantee::Reliable]);
+}

@@ -1,5 +1,8 @@
 //! One connection to an API server, with one request under way at a time.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use anyhow::Context;
 use bytes::Bytes;
 use http::Method;
@@ -12,10 +15,13 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 
 use super::{Reply, Server};
+
+/// How long an answer may take to begin. A server gives up on an ordinary request after as long; a watch begins at once.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// A connection that is kept alive between requests.
 pub struct Connection {
@@ -68,10 +74,19 @@ impl Server {
     /// # Errors
     /// If nobody listens there, or the two do not trust each other.
     pub async fn connect(&self) -> anyhow::Result<Connection> {
+        self.connect_with(None).await
+    }
+
+    /// Opens a connection whose receive buffer has a size, in bytes; `None` leaves it to the system. With a small one
+    /// the server notices early that its answer is not read.
+    ///
+    /// # Errors
+    /// As of [`connect`](Server::connect).
+    pub async fn connect_with(&self, receive_bytes: Option<u32>) -> anyhow::Result<Connection> {
         let (host, port) = (&self.host, self.port);
         let unreachable =
             || format!("the API server {host}:{port} cannot be reached; is it running?");
-        let tcp = TcpStream::connect((host.as_str(), port))
+        let tcp = tcp(host, port, receive_bytes)
             .await
             .with_context(unreachable)?;
         tcp.set_nodelay(true).with_context(unreachable)?;
@@ -102,6 +117,25 @@ impl Server {
     }
 }
 
+async fn tcp(host: &str, port: u16, receive_bytes: Option<u32>) -> std::io::Result<TcpStream> {
+    let Some(receive_bytes) = receive_bytes else {
+        return TcpStream::connect((host, port)).await;
+    };
+    let mut refused = std::io::ErrorKind::AddrNotAvailable.into();
+    for address in tokio::net::lookup_host((host, port)).await? {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_recv_buffer_size(receive_bytes)?;
+        match socket.connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
+
 async fn http(
     io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
 ) -> hyper::Result<SendRequest<Full<Bytes>>> {
@@ -117,7 +151,7 @@ impl Connection {
     /// Sends a request and waits for the head of the answer.
     ///
     /// # Errors
-    /// If the connection breaks. An answer that says no is a [`Reply`].
+    /// If the connection breaks or no answer begins within a minute. An answer that says no is a [`Reply`].
     pub async fn send(&mut self, request: Request<'_>) -> anyhow::Result<Reply> {
         let named = format!("{} {}", request.method, request.path);
         let mut builder = http::Request::builder()
@@ -139,10 +173,9 @@ impl Connection {
             .body(Full::new(body))
             .with_context(|| named.clone())?;
         self.sender.ready().await.with_context(|| named.clone())?;
-        let response = self
-            .sender
-            .send_request(built)
+        let response = tokio::time::timeout(ANSWER_TIME_MAX, self.sender.send_request(built))
             .await
+            .with_context(|| format!("{named}: no answer in {} s", ANSWER_TIME_MAX.as_secs()))?
             .with_context(|| named.clone())?;
         Ok(Reply::new(named, response))
     }

@@ -3,6 +3,7 @@
 use anyhow::{Context, bail};
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
+use http::header::WARNING;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde_json::Value;
@@ -26,6 +27,11 @@ impl Reply {
     /// The status code.
     pub fn status(&self) -> StatusCode {
         self.response.status()
+    }
+
+    /// How many warnings came with it (RFC 9111's `Warning` header, as Kubernetes uses it).
+    pub fn warnings(&self) -> usize {
+        self.response.headers().get_all(WARNING).iter().count()
     }
 
     /// The whole body, whatever the status.

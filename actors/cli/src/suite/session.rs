@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::Context;
-use conformance::suite::observed::{Answer, Observed};
+use anyhow::{Context, bail};
+use conformance::suite::observed::{Answer, Observed, Write};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -41,6 +41,7 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) observed: RefCell<Observed>,
     values: Cell<u64>,
+    acknowledged: Cell<u64>,
     writing_over: Cell<bool>,
     over: watch::Sender<bool>,
 }
@@ -65,15 +66,28 @@ impl Shared {
 
     /// The newest revision that a writer was told.
     pub(super) fn last_written(&self) -> u64 {
+        self.acknowledged.get()
+    }
+
+    /// The first revision after another that a writer was told.
+    pub(super) fn first_written_after(&self, revision: u64) -> Option<u64> {
         let observed = self.observed.borrow();
-        let revisions = observed
+        let told = observed
             .writes
             .iter()
             .filter_map(|write| match write.answer {
-                Answer::Done(revision) => revision,
+                Answer::Done(written) => written,
                 Answer::Refused(_) | Answer::Unknown => None,
             });
-        revisions.max().unwrap_or(0)
+        told.filter(|written| *written > revision).min()
+    }
+
+    /// Writes down a write.
+    pub(super) fn wrote(&self, write: Write) {
+        if let Answer::Done(Some(revision)) = write.answer {
+            self.acknowledged.set(revision.max(self.acknowledged.get()));
+        }
+        self.observed.borrow_mut().writes.push(write);
     }
 
     /// Waits, but not beyond the session.
@@ -84,13 +98,29 @@ impl Shared {
 
     /// A new connection, as soon as the server takes one.
     pub(super) async fn reconnect(&self) -> anyhow::Result<Connection> {
-        let began = tokio::time::Instant::now();
-        loop {
-            match self.server.connect().await {
-                Ok(connection) => return Ok(connection),
-                Err(error) if began.elapsed() > RECONNECT_TIME_MAX => return Err(error),
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            }
+        self.reconnect_with(None).await
+    }
+
+    /// The same with a receive buffer of a size, in bytes.
+    pub(super) async fn reconnect_with(
+        &self,
+        receive_bytes: Option<u32>,
+    ) -> anyhow::Result<Connection> {
+        reconnect(&self.server, receive_bytes).await
+    }
+}
+
+/// A new connection, as soon as a server takes one; with a receive buffer of a size, in bytes.
+pub(super) async fn reconnect(
+    server: &Server,
+    receive_bytes: Option<u32>,
+) -> anyhow::Result<Connection> {
+    let began = tokio::time::Instant::now();
+    loop {
+        match server.connect_with(receive_bytes).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) if began.elapsed() > RECONNECT_TIME_MAX => return Err(error),
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }
@@ -108,6 +138,7 @@ pub fn observe(server: &Server, plan: Plan, progress: impl Fn(&str)) -> anyhow::
         clock: Clock::start(),
         observed: RefCell::default(),
         values: Cell::new(1),
+        acknowledged: Cell::new(0),
         writing_over: Cell::new(false),
         over: watch::channel(false).0,
     });
@@ -141,6 +172,7 @@ async fn run(shared: Rc<Shared>, progress: &impl Fn(&str)) -> anyhow::Result<()>
     while let Some(ended) = writing.join_next().await {
         ended.context("a writer broke")??;
     }
+    writers::close(&shared, shared.plan.clients + 300).await?;
     let writes = shared.observed.borrow().writes.len();
     progress(&format!("{writes} writes made; the watchers read the rest"));
     shared.over.send_replace(true);
@@ -217,8 +249,13 @@ async fn push(shared: &Shared, progress: &impl Fn(&str)) -> anyhow::Result<()> {
         // Revision 1 was before anything that a server of any age still has.
         for revision in [1, first] {
             if ask_for_the_past(shared, client, revision).await? {
+                // Gone once, gone for good.
+                ask_for_the_past(shared, client, revision).await?;
                 return Ok(());
             }
+        }
+        if shared.last_written() == 0 {
+            bail!("the server acknowledged none of {writes} writes; there is nothing to judge");
         }
         if writes > PUSH_WRITES_MAX {
             return Ok(());

@@ -32,7 +32,7 @@ pub(super) struct Habit {
 /// Watches until the session is over and everything written has been seen.
 pub(super) async fn watch(shared: Rc<Shared>, client: u32, habit: Habit) -> anyhow::Result<()> {
     let mut random = Random::of(shared.plan.seed, client);
-    let mut connection = shared.server.connect().await?;
+    let mut connection = connect(&shared, habit).await?;
     let mut start = None;
     loop {
         let from = match start {
@@ -44,7 +44,8 @@ pub(super) async fn watch(shared: Rc<Shared>, client: u32, habit: Habit) -> anyh
                     Ok(revision) => Start::AfterList(revision),
                     Err(_) if shared.is_over() => return Ok(()),
                     Err(_) => {
-                        connection = shared.reconnect().await?;
+                        shared.pause(AFTER_A_FAILURE).await;
+                        connection = connect(&shared, habit).await?;
                         continue;
                     }
                 }
@@ -61,19 +62,35 @@ pub(super) async fn watch(shared: Rc<Shared>, client: u32, habit: Habit) -> anyh
         }
         start = match (end, reached) {
             (End::Gone | End::Failed(_), _) => None,
+            // Who begins with the present objects does so again at times, when there are some.
+            _ if habit.initial_events && random.below(2) == 0 => None,
             (_, Some(revision)) => Some(Start::Resumed(revision)),
             (_, None) => None,
         };
         if !brought && matches!(end, End::Failed(_) | End::Broken) {
-            shared.pause(Duration::from_millis(200)).await;
+            shared.pause(AFTER_A_FAILURE).await;
+        }
+        if let (End::Gone, Start::Resumed(revision)) = (end, from) {
+            // What has left the window does not come back.
+            ask_for_the_past(&shared, client, revision).await?;
         }
         // Leaving a watch leaves its connection.
-        connection = shared.reconnect().await?;
+        connection = connect(&shared, habit).await?;
     }
 }
 
-/// Asks for what happened after a revision that is long past: 410 is due once it has left the window. Tells whether it
-/// was.
+/// How long a client waits before it asks again what was not answered as it should be.
+const AFTER_A_FAILURE: Duration = Duration::from_millis(200);
+
+/// How long a watch may bring nothing while something is due, before that is held against the server. Long, because a
+/// busy server is not a lying one.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// The receive buffer of a client that reads slowly, in bytes: small, so that the server soon notices.
+const NARROW_BYTES: u32 = 16 << 10;
+
+/// Asks for what happened after a revision that is long past: 410 is due once it has left the window. Tells whether the
+/// answer is telling: 410, or events with a gap before them, which only a server gives that has forgotten.
 pub(super) async fn ask_for_the_past(
     shared: &Shared,
     client: u32,
@@ -86,17 +103,26 @@ pub(super) async fn ask_for_the_past(
         slow: false,
         brief: false,
     };
-    let mut connection = shared.server.connect().await?;
-    let mut session = Session::new(shared, client, habit, Start::Resumed(revision));
+    let mut connection = shared.reconnect().await?;
+    let mut session = Session::new(shared, client, habit, Start::Past(revision));
     session.glance(&mut connection).await;
     let watched = session.end();
     let gone = watched.end == End::Gone;
+    let due = shared.first_written_after(revision);
+    let came = watched.events.first().map(|event| event.revision);
+    let gap = due.zip(came).is_some_and(|(due, came)| came > due);
     shared.observed.borrow_mut().watches.push(watched);
     if gone {
         let mut connection = shared.reconnect().await?;
         list(shared, &mut connection, client, Read::Consistent, false).await?;
     }
-    Ok(gone)
+    Ok(gone || gap)
+}
+
+/// A connection for a watcher of a habit.
+async fn connect(shared: &Shared, habit: Habit) -> anyhow::Result<Connection> {
+    let receive_bytes = habit.slow.then_some(NARROW_BYTES);
+    shared.reconnect_with(receive_bytes).await
 }
 
 /// One watch.
@@ -113,7 +139,9 @@ impl<'a> Session<'a> {
             shared,
             habit,
             reached: match start {
-                Start::AfterList(revision) | Start::Resumed(revision) => Some(revision),
+                Start::AfterList(revision) | Start::Resumed(revision) | Start::Past(revision) => {
+                    Some(revision)
+                }
                 Start::InitialEvents => None,
             },
             watch: Watch {
@@ -139,7 +167,7 @@ impl<'a> Session<'a> {
 
     fn path(&self) -> String {
         let start = match self.watch.start {
-            Start::AfterList(revision) | Start::Resumed(revision) => {
+            Start::AfterList(revision) | Start::Resumed(revision) | Start::Past(revision) => {
                 format!("&resourceVersion={revision}")
             }
             Start::InitialEvents => {
@@ -192,38 +220,38 @@ impl<'a> Session<'a> {
                     }
                 }
                 () = &mut left => return,
-                // When the session is over everything written has been seen by the witness: read the rest.
+                // Nothing is written any more: read the rest.
                 _ = over.wait_for(|over| *over) => return self.drain(&mut lines).await,
             }
         }
     }
 
-    /// Reads until the last write of the session has come, or nothing comes any more.
+    /// Reads until the last write of the session has come.
     async fn drain(&mut self, lines: &mut Lines) {
-        const QUIET: Duration = Duration::from_secs(5);
-        while self
-            .reached
-            .is_none_or(|reached| reached < self.shared.last_written())
-        {
-            match tokio::time::timeout(QUIET, lines.next()).await {
-                Ok(line) => {
-                    if !self.take(line) {
-                        return;
-                    }
-                }
-                Err(_) => return,
+        let last = self.shared.last_written();
+        while self.reached.is_none_or(|reached| reached < last) {
+            if !self.take_in_time(lines, last).await {
+                return;
             }
         }
     }
 
     /// Looks at the first thing that comes.
     async fn glance(&mut self, connection: &mut Connection) {
-        const PATIENCE: Duration = Duration::from_secs(5);
-        let Some(mut lines) = self.open(connection).await else {
-            return;
-        };
-        if let Ok(line) = tokio::time::timeout(PATIENCE, lines.next()).await {
-            self.take(line);
+        let written = self.shared.last_written();
+        if let Some(mut lines) = self.open(connection).await {
+            self.take_in_time(&mut lines, written).await;
+        }
+    }
+
+    /// Takes the next line, or gives up after a long silence while writes up to a revision are due.
+    async fn take_in_time(&mut self, lines: &mut Lines, due: u64) -> bool {
+        match tokio::time::timeout(SILENCE, lines.next()).await {
+            Ok(line) => self.take(line),
+            Err(_) => {
+                self.watch.end = End::Silent(due);
+                false
+            }
         }
     }
 

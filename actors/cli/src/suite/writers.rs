@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
+use anyhow::bail;
 use conformance::suite::observed::{Answer, Content, Write, WriteKind};
 use http::Method;
 
@@ -30,20 +32,7 @@ pub(super) async fn write(shared: Rc<Shared>, client: u32) -> anyhow::Result<()>
             Some(last) if random.below(3) == 0 => (WriteKind::Delete, *last),
             Some(_) => (WriteKind::Update, content),
         };
-        let began_us = shared.clock.now_us();
-        let answer = send(&shared, &mut connection, kind, &name, content).await;
-        let (answer, broken) = match answer {
-            Ok(answer) => (answer, false),
-            Err(_) => (Answer::Unknown, true),
-        };
-        shared.observed.borrow_mut().writes.push(Write {
-            began_us,
-            ended_us: shared.clock.now_us(),
-            name: name.clone(),
-            kind,
-            content: Some(content),
-            answer,
-        });
+        let (answer, broken) = write_once(&shared, &mut connection, kind, &name, content).await;
         match (kind, answer) {
             (WriteKind::Delete, Answer::Done(_) | Answer::Refused(404)) => {
                 there.remove(&name);
@@ -65,6 +54,52 @@ pub(super) async fn write(shared: Rc<Shared>, client: u32) -> anyhow::Result<()>
         }
     }
     Ok(())
+}
+
+/// The last write of a session, of something that every watcher sees: whoever has it has everything.
+pub(super) async fn close(shared: &Shared, client: u32) -> anyhow::Result<()> {
+    const TRIES: u32 = 20;
+    let mut connection = shared.reconnect().await?;
+    for number in 0..TRIES {
+        let content = Content {
+            value: shared.value(),
+            selected: true,
+        };
+        // A write without an answer may have been done: each try has a name of its own.
+        let name = format!("w{client}-{number}");
+        let create = WriteKind::Create;
+        match write_once(shared, &mut connection, create, &name, content).await {
+            (Answer::Done(_), _) => return Ok(()),
+            (Answer::Refused(_), _) => shared.pause(Duration::from_millis(500)).await,
+            (Answer::Unknown, _) => connection = shared.reconnect().await?,
+        }
+    }
+    bail!("the server took none of {TRIES} writes at the end of the session")
+}
+
+/// Sends a write and writes it down. Tells what came of it, and whether the connection is of no use any more.
+async fn write_once(
+    shared: &Shared,
+    connection: &mut Connection,
+    kind: WriteKind,
+    name: &str,
+    content: Content,
+) -> (Answer, bool) {
+    let began_us = shared.clock.now_us();
+    let answer = send(shared, connection, kind, name, content).await;
+    let (answer, broken) = match answer {
+        Ok(answer) => (answer, false),
+        Err(_) => (Answer::Unknown, true),
+    };
+    shared.wrote(Write {
+        began_us,
+        ended_us: shared.clock.now_us(),
+        name: name.to_owned(),
+        kind,
+        content: Some(content),
+        answer,
+    });
+    (answer, broken)
 }
 
 async fn send(
