@@ -221,7 +221,9 @@ fn rank(machine: &str) -> u8 {
 fn durable(said: &Said) -> u64 {
     match said {
         Said::Store(StoreAction::Persisted { through }) => *through,
-        Said::Store(StoreAction::Started { revision, .. }) => *revision,
+        Said::Store(
+            StoreAction::Started { revision, .. } | StoreAction::Attached { revision, .. },
+        ) => *revision,
         _ => 0,
     }
 }

@@ -77,7 +77,7 @@ pub enum StoreAction {
         /// That revision.
         through: u64,
     },
-    /// A request changed nothing and waits until what it saw is durable.
+    /// A request changed nothing and waits: until what it saw is durable, or for the engine's answer.
     Waiting {
         /// Whose.
         ask: u64,
@@ -137,6 +137,24 @@ pub enum StoreAction {
         watch: u64,
         /// Why, if the store ended it.
         error: Option<StoreError>,
+    },
+    /// The store follows an engine that is not its own (etcd): revisions are the engine's, which others may make too,
+    /// and what is told of here is durable there. Nothing is known of what happened meanwhile.
+    Attached {
+        /// The engine's events up to this revision have come.
+        revision: u64,
+        /// Those after this one can be watched.
+        after: u64,
+    },
+    /// The engine is not reached. Every watch has ended.
+    Detached {
+        /// Why.
+        reason: String,
+    },
+    /// Watches have waited for events to come as far as they are to be told.
+    Marked {
+        /// Whether the engine was given a mark to write, because they have not yet.
+        written: bool,
     },
 }
 

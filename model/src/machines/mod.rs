@@ -7,6 +7,7 @@ pub mod kubelet;
 pub mod namespace;
 pub mod pod_gc;
 pub mod reflector;
+pub mod relay;
 pub mod replicaset;
 pub mod scheduler;
 pub mod serviceaccount;

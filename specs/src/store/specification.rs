@@ -36,6 +36,9 @@ pub struct Known {
     keys: BTreeMap<Key, Written>,
     pub(super) watches: BTreeMap<u64, Watched>,
     failed: bool,
+    /// Whether the revisions are those of an engine to which others write too: they grow, but not by one, and
+    /// an answer may tell of one whose events have not come yet.
+    pub(super) attached: bool,
 }
 
 /// One change of a revision.
@@ -77,13 +80,15 @@ impl Specification for StoreSpecification {
                 revision,
                 compacted,
             } => known.start(*revision, *compacted),
+            StoreAction::Attached { revision, after } => known.attach(*revision, *after),
+            StoreAction::Detached { .. } => known.detach(),
             _ if !known.started => Err(Refused::by(
                 "a store starts first",
                 format!("{action:?} before its start"),
             )),
             StoreAction::Wrote { revision, changes } => known.write(*revision, changes),
             StoreAction::Compared { revision, .. } => guard(
-                *revision == known.revision,
+                known.attached || *revision == known.revision,
                 "a compare sees the newest revision",
                 || format!("saw {revision}, the newest is {}", known.revision),
             ),
@@ -101,7 +106,7 @@ impl Specification for StoreSpecification {
             }
             StoreAction::Compacted { through } => known.compact(*through),
             StoreAction::Answered { revision, .. } => guard(
-                *revision <= known.durable,
+                known.attached || *revision <= known.durable,
                 "only what is durable is told",
                 || format!("told of {revision}, durable is {}", known.durable),
             ),
@@ -132,12 +137,51 @@ impl Specification for StoreSpecification {
             | StoreAction::LeaseKeptAlive { .. }
             | StoreAction::LeaseEnded { .. }
             | StoreAction::Waiting { .. }
+            | StoreAction::Marked { .. }
             | StoreAction::Resumed { .. } => Ok(()),
         }
     }
 }
 
 impl Known {
+    /// The events of an engine are followed, for the first time or again.
+    fn attach(&mut self, revision: u64, after: u64) -> Result<(), Refused> {
+        guard(
+            revision >= self.durable && after <= revision,
+            "an engine goes on from where it was",
+            || format!("at {revision} after {after}, it was at {}", self.durable),
+        )?;
+        guard(
+            self.watches
+                .values()
+                .all(|watched| after <= watched.position),
+            "a watch that is too far behind is ended, never thinned",
+            || format!("begins anew after {after} with watches {:?}", self.watches),
+        )?;
+        *self = Known {
+            started: true,
+            attached: true,
+            revision,
+            durable: revision,
+            compacted: after,
+            compacted_durably: after,
+            unknown: revision,
+            watches: std::mem::take(&mut self.watches),
+            ..Known::default()
+        };
+        Ok(())
+    }
+
+    fn detach(&mut self) -> Result<(), Refused> {
+        guard(
+            self.watches.is_empty(),
+            "who watches is told that the engine is away",
+            || format!("watches {:?}", self.watches),
+        )?;
+        (self.started, self.attached) = (true, true);
+        Ok(())
+    }
+
     fn start(&mut self, revision: u64, compacted: u64) -> Result<(), Refused> {
         if !self.started {
             *self = Known {
@@ -196,7 +240,7 @@ impl Known {
 
     fn write(&mut self, revision: u64, changes: &[Changed]) -> Result<(), Refused> {
         guard(
-            revision == self.revision + 1,
+            revision == self.revision + 1 || self.attached && revision > self.revision,
             "revisions grow by one",
             || format!("{revision} after {}", self.revision),
         )?;
@@ -249,6 +293,9 @@ impl Known {
     }
 
     fn persist(&mut self, through: u64) -> Result<(), Refused> {
+        if self.attached {
+            return self.follow(through);
+        }
         let Some((_, compacted)) = self.committing.filter(|commit| commit.0 == through) else {
             let detail = format!("{through}, under way {:?}", self.committing);
             return Err(Refused::by("what is durable was committed", detail));
@@ -258,6 +305,18 @@ impl Known {
         self.compacted_durably = compacted;
         // A crash cannot bring back what was before this.
         self.history = self.history.split_off(&(compacted + 1));
+        Ok(())
+    }
+
+    /// Every event of the engine up to a revision has come.
+    fn follow(&mut self, through: u64) -> Result<(), Refused> {
+        guard(
+            through >= self.revision.max(self.durable + 1),
+            "what is followed goes forward",
+            || format!("to {through}, the newest is {}", self.revision),
+        )?;
+        (self.revision, self.durable) = (through, through);
+        self.history = self.history.split_off(&(self.compacted + 1));
         Ok(())
     }
 
@@ -286,8 +345,9 @@ impl Known {
 
     fn refuse(&self, error: &StoreError) -> Result<(), Refused> {
         match error {
+            // An engine has a compaction of its own, further back or further on.
             StoreError::Compacted { compacted } => guard(
-                *compacted == self.compacted,
+                self.attached || *compacted == self.compacted,
                 "410 only for what is compacted",
                 || format!("compacted is {}, it says {compacted}", self.compacted),
             ),
@@ -296,6 +356,10 @@ impl Known {
     }
 
     fn read(&self, range: &KeyRange, revision: u64, count: u64) -> Result<(), Refused> {
+        // An engine reads where it has history, which is not the window that is watched.
+        if self.attached {
+            return Ok(());
+        }
         guard(
             (self.compacted..=self.durable).contains(&revision),
             "a range is read where there is history",

@@ -14,7 +14,7 @@ impl Known {
         after: u64,
     ) -> Result<(), Refused> {
         guard(
-            (self.compacted..=self.durable).contains(&after),
+            self.compacted <= after && (after <= self.durable || self.attached),
             "a watch begins where there is history",
             || {
                 format!(
@@ -52,7 +52,7 @@ impl Known {
             || format!("watch {watch} to {revision}"),
         )?;
         guard(
-            (watched.position..=self.durable).contains(&revision),
+            (watched.position..=self.durable.max(watched.position)).contains(&revision),
             "a watch goes forward and sees only what is durable",
             || {
                 format!(

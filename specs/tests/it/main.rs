@@ -5,6 +5,7 @@ mod catalog;
 mod create_pod;
 mod histories;
 mod liveness;
+mod relay;
 mod replicaset;
 mod store;
 mod watch;

@@ -214,6 +214,9 @@ impl<S: Strategy> Turn<'_, S> {
                 succeeded,
                 results,
             } => (revision, succeeded, results),
+            StoreResponse::Failed(StoreError::Failed { .. } | StoreError::Unknown { .. }) => {
+                return self.lost(id);
+            }
             StoreResponse::Failed(error) => return self.answer(id, Err(refused(&error))),
             _ => {
                 let what = "the store answered a transaction with something else";
@@ -381,10 +384,11 @@ fn refused(error: &StoreError) -> Status {
     let reason = match error {
         StoreError::RequestTooLarge { .. } => Reason::RequestEntityTooLarge,
         StoreError::Busy => Reason::TooManyRequests,
+        StoreError::Unavailable { .. } => Reason::ServiceUnavailable,
         _ => Reason::InternalError,
     };
     let mut status = Status::new(reason, format!("the store: {error}"));
-    if reason == Reason::TooManyRequests {
+    if matches!(reason, Reason::TooManyRequests | Reason::ServiceUnavailable) {
         status.details.retry_after_seconds = 1;
     }
     status

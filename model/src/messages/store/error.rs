@@ -5,7 +5,7 @@ use bincode::{Decode, Encode};
 use super::{Key, LeaseId};
 
 /// Why a request was not carried out, or a watch ended. Nothing was changed, except that after
-/// [`Failed`](StoreError::Failed) it is not known whether a write survives.
+/// [`Failed`](StoreError::Failed) and [`Unknown`](StoreError::Unknown) it is not known whether a write survives.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, thiserror::Error)]
 pub enum StoreError {
     /// The revision asked for is forgotten: list again (Kubernetes: 410 `Expired`).
@@ -122,6 +122,18 @@ pub enum StoreError {
     #[error("the store has failed: {reason}")]
     Failed {
         /// What its disk said.
+        reason: String,
+    },
+    /// The engine behind the store is not reached, or will not: nothing was changed.
+    #[error("the store's engine is not available: {reason}")]
+    Unavailable {
+        /// Why.
+        reason: String,
+    },
+    /// The engine behind the store was asked for a write and gave no answer: it may have been carried out, or still be.
+    #[error("the outcome of the write is not known: {reason}")]
+    Unknown {
+        /// What is known of it.
         reason: String,
     },
 }
