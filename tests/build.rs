@@ -1,4 +1,4 @@
-//! Tells the tests what they can have here: root, and kubectl. Without it they are ignored by name; in CI they are not,
+//! Tells the tests what they can have here: root, kubectl and etcd. Without it they are ignored by name; in CI they are not,
 //! and fail.
 
 use std::os::unix::fs::MetadataExt;
@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(root)");
     println!("cargo::rustc-check-cfg=cfg(kubectl)");
+    println!("cargo::rustc-check-cfg=cfg(etcd)");
     println!("cargo::rerun-if-changed=build.rs");
     for variable in ["CI", "PATH", "USER"] {
         println!("cargo::rerun-if-env-changed={variable}");
@@ -15,7 +16,9 @@ fn main() {
         println!("cargo::rustc-cfg=root");
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    if ci || std::env::split_paths(&path).any(|folder| folder.join("kubectl").is_file()) {
-        println!("cargo::rustc-cfg=kubectl");
+    for program in ["kubectl", "etcd"] {
+        if ci || std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
+            println!("cargo::rustc-cfg={program}");
+        }
     }
 }

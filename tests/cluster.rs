@@ -74,6 +74,11 @@ impl Home {
             "--pod-network-cidr",
             &self.network.cidr(),
         ]);
+        // Every test on another engine, each with keys of its own.
+        if let Ok(engine) = std::env::var("PLIMSOLL_TEST_STORE") {
+            let own = self.path().file_name().unwrap_or_default();
+            up.arg("--store").arg(format!("{engine}/{}", own.display()));
+        }
         up.args(options);
         up
     }

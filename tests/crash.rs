@@ -16,7 +16,7 @@ use crate::cluster::{Cluster, PATIENCE, eventually};
 use crate::kube_rs::{block_on, client, pod, running};
 
 /// What of a pod must not change when a component is killed: the identities of its containers and their restarts.
-fn identities(pods: &[Pod]) -> BTreeMap<String, Vec<(String, i32)>> {
+pub(crate) fn identities(pods: &[Pod]) -> BTreeMap<String, Vec<(String, i32)>> {
     let containers = |pod: &Pod| {
         let statuses = pod
             .status
@@ -35,7 +35,7 @@ fn identities(pods: &[Pod]) -> BTreeMap<String, Vec<(String, i32)>> {
 
 /// Kills a component and waits until another process has taken its place.
 #[track_caller]
-fn kill_and_await(cluster: &Cluster, name: &str) {
+pub(crate) fn kill_and_await(cluster: &Cluster, name: &str) {
     let before = cluster
         .component(name)
         .unwrap_or_else(|| panic!("{name} does not run:\n{}", cluster.told()));
@@ -57,7 +57,7 @@ fn map(name: &str) -> ConfigMap {
 
 /// Creates config maps until told to stop, and keeps the names of those that were acknowledged. An error says nothing of
 /// whether the write happened, so its name is not used again.
-async fn write(client: Client, stop: Arc<AtomicBool>) -> anyhow::Result<Vec<String>> {
+pub(crate) async fn write(client: Client, stop: Arc<AtomicBool>) -> anyhow::Result<Vec<String>> {
     let maps: Api<ConfigMap> = Api::default_namespaced(client);
     let mut acknowledged = Vec::new();
     for n in 0.. {
@@ -150,7 +150,7 @@ async fn kubeconfig(cluster: &Cluster) -> anyhow::Result<kube::Config> {
 
 /// A pod that is created now comes to run: every component does its part again.
 #[track_caller]
-fn serves(cluster: &Cluster, name: &str) {
+pub(crate) fn serves(cluster: &Cluster, name: &str) {
     block_on(async {
         let pods: Api<Pod> = Api::default_namespaced(client(cluster).await?);
         let created = loop {

@@ -66,8 +66,15 @@ pub(crate) async fn running(pods: &Api<Pod>, name: &str) -> anyhow::Result<Pod> 
 #[cfg_attr(not(root), ignore = "needs root")]
 fn kube_rs() {
     let cluster = Cluster::start(&[]);
+    exercise(&cluster);
+    cluster.stop();
+}
+
+/// What programs do with a cluster, whatever is behind it.
+#[track_caller]
+pub(crate) fn exercise(cluster: &Cluster) {
     block_on(async {
-        let client = client(&cluster).await?;
+        let client = client(cluster).await?;
         logs_and_exec(&client).await.context("logs and exec")?;
         self_healing(&client).await.context("self-healing")?;
         watch_with_resume(&client)
@@ -75,7 +82,6 @@ fn kube_rs() {
             .context("watch with resume")?;
         racing_writers(&client).await.context("racing writers")
     });
-    cluster.stop();
 }
 
 async fn logs_and_exec(client: &Client) -> anyhow::Result<()> {

@@ -9,6 +9,9 @@ mod backend;
 mod bench;
 mod cluster;
 mod crash;
+mod etcd;
+#[path = "../actors/store/tests/it/etcd_server.rs"]
+mod etcd_server;
 mod hostile;
 mod images;
 mod kube_rs;

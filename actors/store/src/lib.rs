@@ -1,11 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 pub mod disk;
+pub mod etcd;
 
+mod clients;
 mod config;
 mod effects;
+mod front;
 mod serve;
 mod watching;
 
-pub use config::Config;
+pub use config::{Config, Engine};
 pub use serve::{run, run_on};

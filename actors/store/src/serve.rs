@@ -4,30 +4,35 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use anyhow::Context;
-use model::machines::store::{Input, Store};
+use model::machines::store::Store;
 use model::messages::store::{Segment, StoreRequest, Wire};
-use model::objects::bytes::Bytes;
 use model::trace::Header;
 use shell::{Component, Environment, Handle, Shutdown, Start, TraceWriter};
 use tokio::sync::watch;
 use transport::{Connection, Endpoint, Incoming, Limits, Message, Responder};
 
-use crate::Config;
+use crate::clients::Clients;
+use crate::config::{Config, Engine};
 use crate::disk::{Disk, DiskThread};
-use crate::effects::{Clients, SharedDisk, StoreEffects};
+use crate::effects::{SharedDisk, StoreEffects};
+use crate::etcd::{self, EtcdAddress};
+use crate::front::Front;
 use crate::watching;
 
-/// Runs a store on the file in `config.directory` until it is asked to end. `ready` is called when it can be
-/// connected to.
+/// Runs a store until it is asked to end: on the file in `config.directory`, or over an etcd. `ready` is called when it
+/// can be connected to.
 ///
 /// # Errors
-/// What kept it from starting or ended it: the disk, the port, the credentials, the trace.
+/// What kept it from starting or ended it: the disk or etcd, the port, the credentials, the trace.
 pub async fn run(
     config: Config,
     environment: Environment,
     shutdown: Shutdown,
     ready: impl FnOnce(),
 ) -> anyhow::Result<()> {
+    if let Engine::Etcd(address) = config.engine.clone() {
+        return run_over(&address, config, environment, shutdown, ready).await;
+    }
     let disk =
         DiskThread::start(config.directory.clone()).context("the store's disk has no thread")?;
     run_on(disk, config, environment, shutdown, ready).await
@@ -45,13 +50,50 @@ pub async fn run_on(
     ready: impl FnOnce(),
 ) -> anyhow::Result<()> {
     let disk: SharedDisk = Rc::new(RefCell::new(disk));
-    let ended = serve(disk.clone(), config, environment, shutdown, ready).await;
+    let ended = run_embedded(disk.clone(), config, environment, shutdown, ready).await;
     let closed = disk.borrow_mut().close();
     closed.await.context("closing the store")?;
     ended
 }
 
-async fn serve(
+/// Runs a store whose keys an etcd keeps, until it is asked to end.
+async fn run_over(
+    address: &EtcdAddress,
+    config: Config,
+    environment: Environment,
+    shutdown: Shutdown,
+    ready: impl FnOnce(),
+) -> anyhow::Result<()> {
+    let attached = tokio::select! {
+        biased;
+        _ = shutdown.requested() => return Ok(()),
+        attached = etcd::attach(address, &config.limits) => attached?,
+    };
+    tracing::info!(
+        revision = attached.1.revision,
+        after = attached.1.after,
+        "etcd is followed"
+    );
+    let opened = Opened::new(&config, &environment)?;
+    let handle = etcd::start(
+        attached,
+        config.limits,
+        opened.clients.clone(),
+        opened.trace,
+        environment,
+    );
+    ready();
+    serve(
+        &opened.endpoint,
+        &opened.clients,
+        handle,
+        shutdown,
+        std::future::pending(),
+    )
+    .await
+}
+
+async fn run_embedded(
     disk: SharedDisk,
     config: Config,
     environment: Environment,
@@ -65,49 +107,80 @@ async fn serve(
         compacted = durable.compacted,
         "the store is loaded"
     );
-    let endpoint = Endpoint::bind(transport::Config {
-        address: config.address,
-        credentials: config.credentials,
-        limits: Limits::default(),
-        environment: environment.transport.clone(),
-        origin: None,
-    })
-    .with_context(|| format!("the store cannot listen on {}", config.address))?;
-    let trace = config
-        .trace
-        .map(|directory| {
-            let header = Header {
-                machine: "store".to_owned(),
-                component: "store".to_owned(),
-                incarnation: config.incarnation,
-            };
-            TraceWriter::create(&directory, &header)
-        })
-        .transpose()?;
-    let clients = Clients::new();
+    let opened = Opened::new(&config, &environment)?;
     let (stop, mut stopped) = watch::channel(None);
     let handle = Component::start(Start {
         machine: Store::new(config.limits),
         durable: Some(durable),
         effects: StoreEffects {
-            clients: clients.clone(),
+            clients: opened.clients.clone(),
             disk,
             stop,
         },
-        trace,
+        trace: opened.trace,
         environment,
     });
-    let _guard = handle.end_with();
+    let failed = async move {
+        let reason = stopped.wait_for(Option::is_some).await;
+        reason
+            .ok()
+            .and_then(|reason| reason.clone())
+            .unwrap_or_default()
+    };
     ready();
+    serve(&opened.endpoint, &opened.clients, handle, shutdown, failed).await
+}
+
+/// What a store has open, whichever engine is behind it.
+struct Opened {
+    endpoint: Endpoint,
+    clients: Clients,
+    trace: Option<TraceWriter>,
+}
+
+impl Opened {
+    fn new(config: &Config, environment: &Environment) -> anyhow::Result<Self> {
+        let endpoint = Endpoint::bind(transport::Config {
+            address: config.address,
+            credentials: config.credentials.clone(),
+            limits: Limits::default(),
+            environment: environment.transport.clone(),
+            origin: None,
+        })
+        .with_context(|| format!("the store cannot listen on {}", config.address))?;
+        let header = || Header {
+            machine: "store".to_owned(),
+            component: "store".to_owned(),
+            incarnation: config.incarnation,
+        };
+        let trace = config
+            .trace
+            .as_ref()
+            .map(|directory| TraceWriter::create(directory, &header()))
+            .transpose()?;
+        Ok(Opened {
+            endpoint,
+            clients: Clients::new(),
+            trace,
+        })
+    }
+}
+
+/// Serves API servers until the end.
+async fn serve<M: Front>(
+    endpoint: &Endpoint,
+    clients: &Clients,
+    handle: Handle<M>,
+    shutdown: Shutdown,
+    failed: impl Future<Output = String>,
+) -> anyhow::Result<()> {
+    let _guard = handle.end_with();
     let ended = tokio::select! {
         biased;
         _ = shutdown.requested() => Ok(()),
-        failed = stopped.wait_for(Option::is_some) => Err(anyhow::anyhow!(
-            "the store has failed: {}",
-            failed.ok().and_then(|reason| reason.clone()).unwrap_or_default()
-        )),
+        reason = failed => Err(anyhow::anyhow!("the store has failed: {reason}")),
         stopped = handle.stopped() => Err(stopped.into()),
-        () = accept(&endpoint, &clients, &handle) => Err(anyhow::anyhow!("the store's endpoint was closed")),
+        () = accept(endpoint, clients, &handle) => Err(anyhow::anyhow!("the store's endpoint was closed")),
     };
     let goodbye = if ended.is_ok() {
         "the store is ending"
@@ -119,7 +192,7 @@ async fn serve(
     ended
 }
 
-async fn accept(endpoint: &Endpoint, clients: &Clients, handle: &Handle<Store<Bytes>>) {
+async fn accept<M: Front>(endpoint: &Endpoint, clients: &Clients, handle: &Handle<M>) {
     while let Some(accepted) = endpoint.accept().await {
         match accepted {
             Ok(connection)
@@ -137,7 +210,7 @@ async fn accept(endpoint: &Endpoint, clients: &Clients, handle: &Handle<Store<By
 }
 
 /// Takes what one API server sends until its connection ends.
-async fn converse(connection: Connection, clients: Clients, handle: Handle<Store<Bytes>>) {
+async fn converse<M: Front>(connection: Connection, clients: Clients, handle: Handle<M>) {
     loop {
         match connection.next().await {
             Incoming::Ask(message, responder) => {
@@ -165,11 +238,11 @@ async fn converse(connection: Connection, clients: Clients, handle: Handle<Store
 }
 
 /// Gives one ask to the machine; false if the machine has ended.
-async fn ask(
+async fn ask<M: Front>(
     message: &Message,
     responder: Responder,
     clients: &Clients,
-    handle: &Handle<Store<Bytes>>,
+    handle: &Handle<M>,
 ) -> bool {
     let request = message
         .decode::<StoreRequest<Segment>>()
@@ -182,7 +255,7 @@ async fn ask(
             let from = clients.ask(responder);
             handle
                 .caused_by(message.id)
-                .send(Input::Ask { from, request })
+                .send(M::ask(from, request))
                 .await
                 .is_ok()
         }

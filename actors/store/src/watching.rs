@@ -1,20 +1,19 @@
 //! One watch: its frames to its stream, one after another, as its receiver takes them.
 
-use model::machines::store::{Input, Store};
 use model::messages::store::{Segment, WatchFrame, WatchRequest, Wire};
-use model::objects::bytes::Bytes;
 use shell::Handle;
 use tokio::sync::mpsc;
 use transport::{Message, Stream, StreamReceiver, StreamSender};
 
-use crate::effects::{Clients, Outgoing};
+use crate::clients::{Clients, Outgoing};
+use crate::front::Front;
 
 /// Serves a watch from its request to its end.
-pub(crate) async fn watch(
+pub(crate) async fn watch<M: Front>(
     opening: Message,
     stream: Stream,
     clients: Clients,
-    handle: Handle<Store<Bytes>>,
+    handle: Handle<M>,
 ) {
     let request = match opening.decode::<WatchRequest>() {
         Ok(request) if opening.body.is_empty() => request,
@@ -23,11 +22,7 @@ pub(crate) async fn watch(
     };
     let handle = handle.caused_by(opening.id);
     let (id, frames) = clients.watch();
-    if handle
-        .send(Input::Watch { watch: id, request })
-        .await
-        .is_err()
-    {
+    if handle.send(M::watch(id, request)).await.is_err() {
         return stream.close("the store is ending");
     }
     let (mut sender, receiver) = stream.split();
@@ -39,17 +34,17 @@ pub(crate) async fn watch(
     clients.unwatch(id);
     if gone {
         // The machine may have ended the watch itself meanwhile, which is the same to it.
-        let _ = handle.send(Input::Unwatch { watch: id }).await;
+        let _ = handle.send(M::unwatch(id)).await;
     } else if let Err(error) = sender.finish().await {
         tracing::debug!(%error, "the end of a watch did not reach its receiver");
     }
 }
 
 /// Sends frames until the last; an error means that nobody receives them.
-async fn send(
+async fn send<M: Front>(
     mut frames: mpsc::UnboundedReceiver<Outgoing>,
     sender: &mut StreamSender,
-    handle: &Handle<Store<Bytes>>,
+    handle: &Handle<M>,
     id: u64,
 ) -> Result<(), ()> {
     while let Some((frame, cause)) = frames.recv().await {
@@ -62,10 +57,7 @@ async fn send(
         if last {
             break;
         }
-        handle
-            .send(Input::Taken { watch: id })
-            .await
-            .map_err(drop)?;
+        handle.send(M::taken(id)).await.map_err(drop)?;
     }
     Ok(())
 }

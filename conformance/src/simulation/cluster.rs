@@ -285,6 +285,7 @@ impl Cluster {
                 let config = store::Config {
                     address,
                     credentials,
+                    engine: Default::default(),
                     directory: self.directory.join("store"),
                     limits: Default::default(),
                     trace,

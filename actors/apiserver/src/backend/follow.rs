@@ -38,6 +38,8 @@ pub(super) struct Desk {
     pub(super) watches: RefCell<BTreeMap<RequestId, mpsc::UnboundedSender<Passed>>>,
     /// Whether the store's changes are taken in at present.
     pub(super) following: Cell<bool>,
+    /// Why they were not when that was tried last.
+    pub(super) trouble: RefCell<Option<String>>,
     pub(super) counters: super::Counters,
 }
 
@@ -54,6 +56,21 @@ impl Drop for CacheEffects {
         // Who waits is told so: nothing answers any more.
         self.desk.reads.borrow_mut().clear();
         self.desk.watches.borrow_mut().clear();
+    }
+}
+
+impl Desk {
+    /// The store's changes are taken in from here on.
+    fn began(&self) {
+        self.following.set(true);
+        self.trouble.replace(None);
+    }
+
+    /// The store has ended or refused that, or is not reached.
+    fn ended(&self, why: String) {
+        tracing::warn!(why, "the store is not followed");
+        self.following.set(false);
+        self.trouble.replace(Some(why));
     }
 }
 
@@ -82,13 +99,14 @@ impl Effects<WatchCache<Item>> for CacheEffects {
                 revision,
                 after,
             } => {
-                let task = list(self.store.clone(), handle.clone(), epoch, revision, after);
+                let (store, desk) = (self.store.clone(), self.desk.clone());
+                let task = list(store, desk, handle.clone(), epoch, revision, after);
                 self.feed(handle.spawn(task));
             }
             Output::Follow { epoch, after } => {
-                let task = follow(self.store.clone(), handle.clone(), epoch, after);
+                let (store, desk) = (self.store.clone(), self.desk.clone());
+                let task = follow(store, desk, handle.clone(), epoch, after);
                 self.feed(handle.spawn(task));
-                self.desk.following.set(true);
             }
             Output::Unfollow { .. } => self.feed(None),
             Output::Query { query } => {
@@ -127,7 +145,14 @@ impl Effects<WatchCache<Item>> for CacheEffects {
 }
 
 /// Reads a part of everything.
-async fn list(store: Store, cache: Cache, epoch: Epoch, revision: Option<u64>, after: Option<Key>) {
+async fn list(
+    store: Store,
+    desk: Rc<Desk>,
+    cache: Cache,
+    epoch: Epoch,
+    revision: Option<u64>,
+    after: Option<Key>,
+) {
     let everything = KeyRange::prefix(PREFIX);
     let range = match &after {
         Some(after) => everything.after(after),
@@ -158,12 +183,12 @@ async fn list(store: Store, cache: Cache, epoch: Epoch, revision: Option<u64>, a
                 .collect(),
         },
         Ok((StoreResponse::Failed(error), _)) => {
-            tracing::warn!(%error, "the store refuses to list");
+            desk.ended(error.to_string());
             ended(epoch, &error)
         }
         Ok(_) => Input::Lost { epoch },
         Err(error) => {
-            tracing::warn!(%error, "the store cannot be listed");
+            desk.ended(error.to_string());
             Input::Lost { epoch }
         }
     };
@@ -172,11 +197,11 @@ async fn list(store: Store, cache: Cache, epoch: Epoch, revision: Option<u64>, a
 }
 
 /// Follows the changes until the stream ends, one after another, as fast as the cache takes them.
-async fn follow(store: Store, cache: Cache, epoch: Epoch, after: u64) {
+async fn follow(store: Store, desk: Rc<Desk>, cache: Cache, epoch: Epoch, after: u64) {
     let end = match open(&store, after).await {
-        Ok(mut stream) => take_in(&store, &mut stream, &cache, epoch).await,
+        Ok(mut stream) => take_in(&store, &desk, &mut stream, &cache, epoch).await,
         Err(error) => {
-            tracing::warn!(error, "the store cannot be followed");
+            desk.ended(error);
             Some(Input::Lost { epoch })
         }
     };
@@ -202,6 +227,7 @@ async fn open(store: &Store, after: u64) -> Result<Stream, String> {
 /// What ends the feed; `None` if the cache has.
 async fn take_in(
     store: &Store,
+    desk: &Desk,
     stream: &mut Stream,
     cache: &Cache,
     epoch: Epoch,
@@ -209,14 +235,20 @@ async fn take_in(
     loop {
         let (frame, id) = match receive(stream).await {
             Ok(Some(received)) => received,
-            Ok(None) => return Some(Input::Lost { epoch }),
+            Ok(None) => {
+                desk.ended("the store ended the feed without a reason".to_owned());
+                return Some(Input::Lost { epoch });
+            }
             Err(error) => {
-                tracing::warn!(error, "the store's feed broke");
+                desk.ended(error);
                 return Some(Input::Lost { epoch });
             }
         };
         let input = match frame {
-            WatchFrame::Started { .. } => continue,
+            WatchFrame::Started { .. } => {
+                desk.began();
+                continue;
+            }
             WatchFrame::Progress { revision } => Input::Fed {
                 epoch,
                 revision,
@@ -228,7 +260,7 @@ async fn take_in(
                 changes: events.into_iter().map(fed).collect(),
             },
             WatchFrame::Cancelled(error) => {
-                tracing::warn!(%error, "the store ended the feed");
+                desk.ended(error.to_string());
                 return Some(ended(epoch, &error));
             }
         };

@@ -100,11 +100,13 @@ impl<S: Served> Backend<S> {
     /// # Errors
     /// What is missing, in words.
     pub fn ready(&self) -> Result<(), String> {
-        if self.shared.desk.following.get() {
-            Ok(())
-        } else {
-            Err("the changes of the store are not followed".to_owned())
+        let desk = &self.shared.desk;
+        if desk.following.get() {
+            return Ok(());
         }
+        let trouble = desk.trouble.borrow();
+        let why = trouble.as_deref().unwrap_or("not yet");
+        Err(format!("the changes of the store are not followed: {why}"))
     }
 
     /// Waits until the cache is filled for the first time.

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use model::machines::supervisor::{Part, Supervisor};
 use runtime::Subnet;
+use store::Engine;
 
 use super::ports;
 use crate::components::{Apiserver, Client, Component, Kubelet, Place, Store};
@@ -35,7 +36,7 @@ pub struct PlannedPart {
 }
 
 impl Plan {
-    /// A cluster of `nodes` nodes (1 to 254) in `data_dir`, whose pods have addresses in the /16 that begins with
+    /// A cluster of `nodes` nodes (1 to 254) in `data_dir`, whose objects `engine` keeps and whose pods have addresses in the /16 that begins with
     /// these two bytes.
     ///
     /// # Errors
@@ -43,6 +44,7 @@ impl Plan {
     pub fn new(
         data_dir: &Path,
         nodes: u8,
+        engine: Engine,
         pod_network: [u8; 2],
         api_address: SocketAddr,
         insecure_address: Option<SocketAddr>,
@@ -59,7 +61,10 @@ impl Plan {
                 .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
             incarnation: 1,
         };
-        let store = Store { place: place() };
+        let store = Store {
+            place: place(),
+            engine,
+        };
         let apiserver = Apiserver {
             place: place(),
             store: store.place.listen,

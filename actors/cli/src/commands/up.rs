@@ -11,6 +11,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use model::machines::supervisor::{Input, Supervisor};
 use shell::{Environment, Handle};
+use store::Engine;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -40,6 +41,10 @@ pub struct Up {
     /// Serve the API here too, without TLS: whoever can connect is admin
     #[arg(long, value_name = "ADDR")]
     insecure_address: Option<SocketAddr>,
+    /// Where the objects are kept: in DIR/store, or in an etcd (3.4 or later, without TLS). Keys in etcd begin with
+    /// /plimsoll, or with the URL's path, so that others can use it too
+    #[arg(long, value_name = "embedded|etcd=URL,…", default_value_t = Engine::Embedded)]
+    store: Engine,
     /// Addresses of pods, a /16; node-N has the Nth /24 of it
     #[arg(long, value_name = "CIDR", default_value = "10.244.0.0/16", value_parser = pod_network)]
     pod_network_cidr: [u8; 2],
@@ -52,6 +57,8 @@ const EXAMPLES: &str = "\
 Examples:
   plimsoll up
   plimsoll up --nodes 3 --data-dir /tmp/three --api-address 127.0.0.1:7443
+  plimsoll up --store etcd=http://127.0.0.1:2379        the objects in a real etcd
+  plimsoll up --store etcd=http://127.0.0.1:2379/mine   the same, under another prefix
 
 Logs are in DIR/log (PLIMSOLL_LOG says what is logged), traces of every decision in DIR/trace.";
 
@@ -80,6 +87,7 @@ impl Up {
         Plan::new(
             data_dir,
             self.nodes,
+            self.store.clone(),
             self.pod_network_cidr,
             self.api_address,
             self.insecure_address,

@@ -48,6 +48,10 @@ pub struct Store {
     /// Where and who.
     #[command(flatten)]
     pub place: Place,
+    /// Where it keeps the objects: in a file of its own, or in an etcd (3.4 or later, without TLS). Keys in etcd begin
+    /// with /plimsoll, or with the URL's path
+    #[arg(long, value_name = "embedded|etcd=URL,…", default_value_t = store::Engine::Embedded)]
+    pub engine: store::Engine,
 }
 
 /// Settings of the API server.
@@ -180,7 +184,7 @@ impl Component {
         option("listen", place.listen.to_string());
         option("incarnation", place.incarnation.to_string());
         match self {
-            Component::Store(_) => {}
+            Component::Store(store) => option("engine", store.engine.to_string()),
             Component::Apiserver(apiserver) => {
                 option("store", apiserver.store.to_string());
                 option("api-address", apiserver.api_address.to_string());

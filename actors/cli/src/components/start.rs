@@ -22,10 +22,11 @@ pub async fn start(
     let pki = place.data_dir.join("pki");
     let credentials = read_credentials(&pki, &component.name())?;
     match component {
-        Component::Store(Store { place }) => {
+        Component::Store(Store { place, engine }) => {
             let config = store::Config {
                 address: place.listen,
                 credentials,
+                engine,
                 directory: place.data_dir.join("store"),
                 limits: Default::default(),
                 trace: Some(place.data_dir.join("trace")),

@@ -30,6 +30,7 @@ fn victim() {
         address: read("address").parse().expect("an address"),
         credentials: Credentials::from_pem(&read("ca"), &read("chain"), &read("key"))
             .expect("credentials"),
+        engine: Default::default(),
         directory: directory.join("store"),
         // Compaction is among what a kill may hit.
         limits: model::machines::store::Limits {

@@ -1,6 +1,8 @@
 //! The store from outside: its file, its process, its connections.
 
 mod client;
+mod etcd;
+mod etcd_server;
 mod file;
 mod killed;
 mod serving;

@@ -50,6 +50,7 @@ impl Site {
         Config {
             address: self.address,
             credentials: self.credentials(&Identity::store()),
+            engine: Default::default(),
             directory: self.store_directory(),
             limits: Limits::default(),
             trace: None,
