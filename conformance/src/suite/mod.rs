@@ -3,6 +3,7 @@
 pub mod judge;
 pub mod observed;
 pub mod pods;
+pub mod store;
 pub mod streams;
 mod told;
 pub mod truth;

@@ -2,6 +2,7 @@
 
 mod pods;
 mod simulation;
+mod store_suite;
 mod suite;
 
 use std::path::PathBuf;
