@@ -24,9 +24,11 @@ pub(crate) fn component(supervisor: Pid, name: &str) -> Option<Pid> {
         Some((node, verb)) => (Some(format!("--node {node} ")), verb),
         None => (None, name),
     };
-    let begins = format!(" run --supervised-by {supervisor} {verb} ");
+    let begins = format!(" run --supervised-by {supervisor} ");
+    let component = format!(" {verb} --data-dir ");
     let found = all().into_iter().find(|(_, line)| {
         line.contains(&begins)
+            && line.contains(&component)
             && node
                 .as_ref()
                 .is_none_or(|node| format!("{line} ").contains(node))
