@@ -17,6 +17,8 @@ struct Told {
     objects: BTreeMap<String, Life>,
     /// UIDs whose deletion was asked for: somebody may see and delete an object before its creator has its answer.
     deletes: BTreeSet<String>,
+    /// Namespaces whose deletion was asked for.
+    namespaces: BTreeSet<String>,
     /// Writes of a number, by the UID of the object that has it.
     numbers: BTreeMap<String, Vec<Number>>,
     /// Increments, by the object that counts them.
@@ -58,7 +60,7 @@ impl Ledger {
         let mut told = self.0.borrow_mut();
         let life = Life {
             key: key.clone(),
-            delete_sent: told.deletes.contains(uid),
+            delete_sent: told.deletes.contains(uid) || told.namespaces.contains(&key.namespace),
             delete_told: false,
         };
         told.objects.insert(uid.to_owned(), life);
@@ -76,6 +78,25 @@ impl Ledger {
     /// A deletion was acknowledged.
     pub fn deleted(&self, uid: &str) {
         if let Some(life) = self.0.borrow_mut().objects.get_mut(uid) {
+            life.delete_told = true;
+        }
+    }
+
+    /// The deletion of a namespace is asked for: all that is in it goes, and what comes to it until it is gone.
+    pub fn deletes_namespace(&self, namespace: &str) {
+        let mut told = self.0.borrow_mut();
+        told.namespaces.insert(namespace.to_owned());
+        let lives = told.objects.values_mut();
+        for life in lives.filter(|life| life.key.namespace == namespace) {
+            life.delete_sent = true;
+        }
+    }
+
+    /// That was acknowledged.
+    pub fn deleted_namespace(&self, namespace: &str) {
+        let mut told = self.0.borrow_mut();
+        let lives = told.objects.values_mut();
+        for life in lives.filter(|life| life.key.namespace == namespace) {
             life.delete_told = true;
         }
     }

@@ -3,6 +3,7 @@
 mod clock;
 mod cluster;
 mod containers;
+mod deeds;
 mod faults;
 mod fingerprint;
 mod hardware;
@@ -18,9 +19,9 @@ mod verdict;
 mod watcher;
 mod workload;
 
+pub use deeds::{Act, Ends};
 pub use faults::{Fault, Faults};
 pub use mishaps::Count;
 pub use process::current;
 pub use report::{Outcome, Report};
 pub use run::{Options, elapsed, run};
-pub use workload::{Act, Ends};

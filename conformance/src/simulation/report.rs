@@ -7,9 +7,9 @@ use std::time::Duration;
 use store::disk::Losses;
 use transport::sim::Tally;
 
+use super::deeds::{Act, Ends};
 use super::faults::Fault;
 use super::mishaps::Count;
-use super::workload::{Act, Ends};
 
 /// What came of one simulation.
 #[derive(Clone, Debug, Default)]

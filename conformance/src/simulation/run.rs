@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::cluster::Cluster;
+use super::deeds::Deeds;
 use super::faults::Faults;
 use super::fingerprint::Fingerprint;
 use super::ledger::Ledger;
@@ -21,7 +22,7 @@ use super::part::Part;
 use super::report::Outcome;
 use super::verdict::State;
 use super::watcher::{self, Seen};
-use super::workload::{Client, Deeds};
+use super::workload::Client;
 
 /// Clients that act, and the numbers of those that do other things.
 const CLIENTS: u8 = 3;

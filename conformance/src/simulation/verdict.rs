@@ -26,6 +26,7 @@ pub struct State {
     pods: Objects,
     sets: Objects,
     maps: Objects,
+    namespaces: Objects,
 }
 
 impl State {
@@ -38,6 +39,7 @@ impl State {
             pods: list(api, kinds::pods()).await?,
             sets: list(api, kinds::replicasets()).await?,
             maps: list(api, kinds::configmaps()).await?,
+            namespaces: list(api, kinds::namespaces()).await?,
         })
     }
 
@@ -55,6 +57,9 @@ impl State {
         for (path, set) in &self.sets {
             open.extend(self.set(path, set));
         }
+        let ending = |namespace: &&Value| namespace["metadata"]["deletionTimestamp"].is_string();
+        let ending = self.namespaces.iter().filter(|(_, one)| ending(one));
+        open.extend(ending.map(|(path, _)| format!("{path} is being deleted")));
         open.extend(self.strays(cluster));
         let uids: BTreeSet<&str> = self.all().map(uid).collect();
         for (uid, life) in ledger.objects() {

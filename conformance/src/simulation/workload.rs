@@ -1,8 +1,6 @@
 //! Clients that create, delete, scale, count and list at random, and note what they are told.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::cell::Cell;
 use std::time::Duration;
 
 use model::messages::api::{DeleteOptions, ListOptions, PatchType};
@@ -12,15 +10,16 @@ use model::objects::object::Object;
 use model::objects::status::Reason;
 use model::objects::{kinds, meta};
 use serde_json::{Value, json};
-use shell::{ApiClient, CallError};
+use shell::ApiClient;
 use tokio::time::{Instant, sleep, timeout};
 use transport::sim::SeededRandom;
 
 use super::containers::{IMAGE, Script};
+use super::deeds::{Act, Deeds, End};
 use super::ledger::Ledger;
 
-/// Where everything happens.
-pub const NAMESPACE: &str = "default";
+/// Where nearly everything happens.
+const NAMESPACE: &str = "default";
 /// How long a client waits between two actions, in milliseconds.
 const PAUSE_MS: (u64, u64) = (20, 1_500);
 /// How long a client waits for an answer before it takes the outcome for unknown.
@@ -32,98 +31,15 @@ const COUNTERS: u64 = 2;
 /// The most replicas that are asked for.
 const REPLICAS: u64 = 4;
 
-/// What a client does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Act {
-    /// Creates a pod.
-    CreatePod,
-    /// Deletes a pod.
-    DeletePod,
-    /// Changes a label of a pod.
-    LabelPod,
-    /// Creates a ReplicaSet.
-    CreateReplicaSet,
-    /// Changes how many replicas a ReplicaSet has.
-    Scale,
-    /// Deletes a ReplicaSet.
-    DeleteReplicaSet,
-    /// Increments a number in a ConfigMap if it is still as it was read.
-    Count,
-    /// Lists pods as of the moment of asking.
-    List,
-}
-
-/// How actions ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ends {
-    /// Done.
-    pub done: u64,
-    /// Refused by the API server, for a reason that it gave.
-    pub refused: u64,
-    /// It is not known whether it was done.
-    pub unknown: u64,
-}
-
-/// What all clients did, and what they saw that must not be. Clones share it.
-#[derive(Clone, Debug, Default)]
-pub struct Deeds {
-    ends: Rc<RefCell<BTreeMap<Act, Ends>>>,
-    faults: Rc<RefCell<Vec<String>>>,
-}
-
-impl Deeds {
-    /// How the actions ended.
-    pub fn ends(&self) -> BTreeMap<Act, Ends> {
-        self.ends.borrow().clone()
-    }
-
-    /// What was seen that must not be.
-    pub fn faults(&self) -> Vec<String> {
-        self.faults.borrow().clone()
-    }
-
-    fn fault(&self, fault: String) {
-        self.faults.borrow_mut().push(fault);
-    }
-}
-
-/// How a call ended.
-enum End<T> {
-    Done(T),
-    Refused,
-    Unknown,
-}
-
-impl<T> End<T> {
-    fn of(result: Result<Result<T, CallError>, tokio::time::error::Elapsed>) -> Self {
-        match result {
-            Ok(Ok(value)) => End::Done(value),
-            // 500 and 504 leave open whether the store has carried the write out.
-            Ok(Err(CallError::Refused(status)))
-                if !matches!(status.reason, Reason::InternalError | Reason::Timeout) =>
-            {
-                End::Refused
-            }
-            Ok(Err(CallError::Connection(error))) if error.certainly_not_sent() => End::Refused,
-            Ok(Err(_)) | Err(_) => End::Unknown,
-        }
-    }
-
-    fn word(&self) -> End<()> {
-        match self {
-            End::Done(_) => End::Done(()),
-            End::Refused => End::Refused,
-            End::Unknown => End::Unknown,
-        }
-    }
-}
-
 /// A client with a mind of its own.
 pub struct Client {
     api: ApiClient,
     random: SeededRandom,
     ledger: Ledger,
     deeds: Deeds,
+    number: u8,
+    /// How many namespaces it has created; the latest is its own. No name of one is used again.
+    namespaces: Cell<u32>,
 }
 
 impl Client {
@@ -134,6 +50,8 @@ impl Client {
             random: SeededRandom::stream(seed, &format!("client {number}")),
             ledger,
             deeds,
+            number,
+            namespaces: Cell::new(0),
         }
     }
 
@@ -147,7 +65,7 @@ impl Client {
             if Instant::now() >= until {
                 return;
             }
-            let act = match self.random.below(20) {
+            let act = match self.random.below(22) {
                 0..=5 => Act::CreatePod,
                 6..=9 => Act::DeletePod,
                 10 => Act::LabelPod,
@@ -155,7 +73,9 @@ impl Client {
                 13..=15 => Act::Scale,
                 16 => Act::DeleteReplicaSet,
                 17 | 18 => Act::Count,
-                _ => Act::List,
+                19 => Act::List,
+                20 => Act::CreateNamespace,
+                _ => Act::DeleteNamespace,
             };
             let ended = match act {
                 Act::CreatePod => self.create_pod().await,
@@ -166,14 +86,10 @@ impl Client {
                 Act::DeleteReplicaSet => self.delete(kinds::replicasets()).await,
                 Act::Count => self.count().await,
                 Act::List => self.list().await,
+                Act::CreateNamespace => self.create_namespace().await,
+                Act::DeleteNamespace => self.delete_namespace().await,
             };
-            let mut ends = self.deeds.ends.borrow_mut();
-            let ends = ends.entry(act).or_default();
-            match ended {
-                End::Done(()) => ends.done += 1,
-                End::Refused => ends.refused += 1,
-                End::Unknown => ends.unknown += 1,
-            }
+            self.deeds.note(act, &ended);
         }
     }
 
@@ -182,8 +98,17 @@ impl Client {
     }
 
     async fn create(&self, resource: GroupResource, body: Value) -> End<Object> {
+        self.create_in(NAMESPACE, resource, body).await
+    }
+
+    async fn create_in(
+        &self,
+        namespace: &str,
+        resource: GroupResource,
+        body: Value,
+    ) -> End<Object> {
         let body = Bytes::from(body.to_string().as_str());
-        let made = self.api.create(&resource, NAMESPACE, body);
+        let made = self.api.create(&resource, namespace, body);
         let end = End::of(timeout(PATIENCE, made).await);
         if let End::Done(object) = &end {
             let uid = uid(object);
@@ -191,6 +116,43 @@ impl Client {
             self.ledger.created(&uid, &object.key);
         }
         end
+    }
+
+    /// A namespace, and a pod that goes with it; the namespace's own end is looked for by [`super::verdict`].
+    async fn create_namespace(&self) -> End<()> {
+        self.namespaces.set(self.namespaces.get() + 1);
+        let name = self.own_namespace();
+        let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        let body = Bytes::from(body.to_string().as_str());
+        let namespaces = kinds::namespaces();
+        let made = self.api.create(&namespaces, "", body);
+        let end = End::of(timeout(PATIENCE, made).await);
+        if let End::Done(_) = end {
+            tracing::info!(name, "client: created a namespace");
+            let pod = json!({
+                "apiVersion": "v1", "kind": "Pod", "metadata": {"name": self.name("pod", PODS)},
+                "spec": self.pod_spec(&["Always", "Never"]),
+            });
+            self.create_in(&name, kinds::pods(), pod).await;
+        }
+        end.word()
+    }
+
+    async fn delete_namespace(&self) -> End<()> {
+        let name = self.own_namespace();
+        let key = ObjectKey::new(kinds::namespaces(), "", &name);
+        self.ledger.deletes_namespace(&name);
+        let deleted = self.api.delete(&key, DeleteOptions::default());
+        let end = End::of(timeout(PATIENCE, deleted).await);
+        if let End::Done(_) = end {
+            tracing::info!(name, "client: deleted a namespace");
+            self.ledger.deleted_namespace(&name);
+        }
+        end.word()
+    }
+
+    fn own_namespace(&self) -> String {
+        format!("client-{}-{}", self.number, self.namespaces.get())
     }
 
     async fn create_pod(&self) -> End<()> {
@@ -354,7 +316,7 @@ impl Client {
     async fn list(&self) -> End<()> {
         let resource = kinds::pods();
         let before = self.ledger.must_be(&resource);
-        let listed = self.api.list(&resource, NAMESPACE, ListOptions::default());
+        let listed = self.api.list(&resource, "", ListOptions::default());
         let end = End::of(timeout(PATIENCE, listed).await);
         if let End::Done(listed) = &end {
             let uids: Vec<String> = listed.items.iter().map(uid).collect();
