@@ -7,6 +7,7 @@
 mod api;
 mod backend;
 mod bench;
+mod checking;
 mod cluster;
 mod crash;
 mod etcd;

@@ -3,8 +3,11 @@
 pub mod check;
 pub mod explain;
 mod fates;
+pub mod follow;
+pub mod replay;
 pub mod said;
 pub mod simulation;
 pub mod suite;
 pub mod timeline;
 pub mod trace;
+pub mod witness;

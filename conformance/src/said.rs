@@ -46,6 +46,14 @@ pub enum Unread {
         /// What is wrong with them.
         why: String,
     },
+    /// The record's stamp says that its process has forgotten what it had heard.
+    #[error("stamped with revision {stamp}, though revision {heard} had been heard of before")]
+    Stamp {
+        /// The record's stamp.
+        stamp: u64,
+        /// The newest stamp before it.
+        heard: u64,
+    },
 }
 
 /// Decodes an action of a machine.

@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use model::actions::store::StoreAction;
 use model::actions::transaction::TransactionAction;
+use model::trace::{Header, Record};
 
 use crate::fates::settle;
 use crate::said::{Said, Unread, decode};
@@ -106,19 +107,7 @@ pub enum TimelineError {
 /// # Errors
 /// If one of them cannot be read, or there are none.
 pub fn timeline(paths: &[PathBuf]) -> Result<Timeline, TimelineError> {
-    let mut files = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            files.extend(traces_of(path)?);
-        } else {
-            files.push(path.clone());
-        }
-    }
-    if files.is_empty() {
-        return Err(TimelineError::Empty(
-            paths.first().cloned().unwrap_or_default(),
-        ));
-    }
+    let files = traces_of(paths)?;
     let mut traces = files
         .iter()
         .map(|file| read(file))
@@ -149,35 +138,15 @@ pub fn timeline(paths: &[PathBuf]) -> Result<Timeline, TimelineError> {
         }
         timeline.from_the_beginning |=
             trace.header.machine == "transaction" && trace.header.incarnation == 1;
-        let component: Rc<str> = trace.header.component.into();
-        let machine: Rc<str> = trace.header.machine.into();
-        // What came before a crash stays before what came after it, though the new process knew less.
-        let clock = clocks
-            .entry((component.clone(), machine.clone()))
-            .or_default();
+        let mut placing = Placing::new(&trace.header);
+        let clock = clocks.entry(placing.machine()).or_default();
         for record in trace.records {
             timeline.records += 1;
-            let place = Place {
-                component: component.clone(),
-                machine: machine.clone(),
-                incarnation: trace.header.incarnation,
-                sequence: record.sequence,
-            };
-            for bytes in &record.actions {
-                let said = match decode(&machine, bytes) {
-                    Ok(said) => said,
-                    Err(unread) => {
-                        timeline.unread.push((place.clone(), unread));
-                        continue;
-                    }
-                };
-                *clock = (*clock).max(record.revision).max(durable(&said));
-                timeline.moments.push(Moment {
-                    place: place.clone(),
-                    revision: written(&said).unwrap_or(*clock),
-                    at_ms: record.at_ms,
-                    said,
-                });
+            for placed in placing.place(clock, &record) {
+                match placed {
+                    Ok(moment) => timeline.moments.push(moment),
+                    Err(unread) => timeline.unread.push(unread),
+                }
             }
         }
     }
@@ -187,7 +156,88 @@ pub fn timeline(paths: &[PathBuf]) -> Result<Timeline, TimelineError> {
     Ok(timeline)
 }
 
-fn traces_of(directory: &Path) -> Result<Vec<PathBuf>, TimelineError> {
+/// Puts the records of one start of a machine where they stand.
+pub(crate) struct Placing {
+    component: Rc<str>,
+    machine: Rc<str>,
+    incarnation: u64,
+    /// The stamp of the record before.
+    stamp: u64,
+}
+
+/// A moment, or a record that says nothing.
+type Placed = Result<Moment, (Place, Unread)>;
+
+impl Placing {
+    pub(crate) fn new(header: &Header) -> Self {
+        Placing {
+            component: header.component.as_str().into(),
+            machine: header.machine.as_str().into(),
+            incarnation: header.incarnation,
+            stamp: 0,
+        }
+    }
+
+    /// The process and the machine in it: its starts share a clock, for what came before a crash stays before what
+    /// came after it, though the new process knew less.
+    pub(crate) fn machine(&self) -> (Rc<str>, Rc<str>) {
+        (self.component.clone(), self.machine.clone())
+    }
+
+    /// The moments of the next record.
+    pub(crate) fn place<'a>(
+        &mut self,
+        clock: &'a mut u64,
+        record: &'a Record,
+    ) -> impl Iterator<Item = Placed> + use<'a> {
+        let place = Place {
+            component: self.component.clone(),
+            machine: self.machine.clone(),
+            incarnation: self.incarnation,
+            sequence: record.sequence,
+        };
+        let (heard, stamp) = (self.stamp, record.revision);
+        self.stamp = heard.max(stamp);
+        let forgot = (stamp < heard).then(|| {
+            let unread = Unread::Stamp { stamp, heard };
+            Err((place.clone(), unread))
+        });
+        let moments = record.actions.iter().map(move |bytes| {
+            let said = decode(&place.machine, bytes).map_err(|unread| (place.clone(), unread))?;
+            *clock = (*clock).max(record.revision).max(durable(&said));
+            Ok(Moment {
+                place: place.clone(),
+                revision: written(&said).unwrap_or(*clock),
+                at_ms: record.at_ms,
+                said,
+            })
+        });
+        forgot.into_iter().chain(moments)
+    }
+}
+
+/// The traces that paths name: files, and every `.trace` file of directories.
+///
+/// # Errors
+/// If a directory cannot be listed, or there are none.
+pub fn traces_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>, TimelineError> {
+    let mut files = Vec::new();
+    for path in paths {
+        match path.is_dir() {
+            true => files.extend(traces_in(path)?),
+            false => files.push(path.clone()),
+        }
+    }
+    match files.is_empty() {
+        true => Err(TimelineError::Empty(
+            paths.first().cloned().unwrap_or_default(),
+        )),
+        false => Ok(files),
+    }
+}
+
+/// The traces of a directory, in the order of their names.
+pub(crate) fn traces_in(directory: &Path) -> Result<Vec<PathBuf>, TimelineError> {
     let failed = |source| TimelineError::Directory {
         path: directory.to_owned(),
         source,
@@ -207,7 +257,7 @@ fn traces_of(directory: &Path) -> Result<Vec<PathBuf>, TimelineError> {
 }
 
 /// At one revision the store comes first, then the API server, then those who heard of it from there.
-fn rank(machine: &str) -> u8 {
+pub(crate) fn rank(machine: &str) -> u8 {
     match machine {
         "store" => 0,
         "transaction" => 1,

@@ -122,11 +122,7 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<Trace, ReadError> {
             found: version,
         });
     }
-    let mut frames = Frames {
-        path,
-        bytes,
-        offset: MAGIC.len() + 2,
-    };
+    let mut frames = Frames::new(path, bytes, MAGIC.len() + 2);
     let header: Header = frames.next()?.ok_or_else(foreign)?;
     let part: Part = frames.next()?.ok_or_else(foreign)?;
     if part.number == 0 || part.first_sequence == 0 {
@@ -157,15 +153,30 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<Trace, ReadError> {
     }
 }
 
-struct Frames<'a> {
+/// Reads one frame after the other.
+pub(crate) struct Frames<'a> {
     path: &'a Path,
     bytes: &'a [u8],
     offset: usize,
 }
 
-impl Frames<'_> {
+impl<'a> Frames<'a> {
+    /// The frames of a file from an offset on.
+    pub(crate) fn new(path: &'a Path, bytes: &'a [u8], offset: usize) -> Self {
+        Frames {
+            path,
+            bytes,
+            offset,
+        }
+    }
+
+    /// Where the next frame begins.
+    pub(crate) fn offset(&self) -> usize {
+        self.offset
+    }
+
     /// The next whole frame; `None` where the file ends, inside a frame or between two.
-    fn next<T: Decode<()>>(&mut self) -> Result<Option<T>, ReadError> {
+    pub(crate) fn next<T: Decode<()>>(&mut self) -> Result<Option<T>, ReadError> {
         let Some((length, rest)) = self.bytes[self.offset..].split_first_chunk::<4>() else {
             return Ok(None);
         };

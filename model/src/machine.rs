@@ -109,6 +109,11 @@ impl<M: Machine + ?Sized> Out<M> {
         self.requests.push(Request::Cancel(timer));
     }
 
+    /// Everything asked so far, in order.
+    pub fn requests(&self) -> &[Request<M>] {
+        &self.requests
+    }
+
     /// Takes everything asked so far, in order.
     pub fn drain(&mut self) -> std::vec::Drain<'_, Request<M>> {
         self.requests.drain(..)

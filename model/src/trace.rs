@@ -6,6 +6,11 @@
 //! Only whole parts are dropped, and the oldest first, so what is left has no gap.
 //! A shell writes the record of a step before any message that the step causes leaves the process, so the
 //! end of a crashed component's trace may be missing and nothing in its middle may.
+//!
+//! What a machine was given stands beside its trace, as [`inputs`] tells.
+
+pub mod digest;
+pub mod inputs;
 
 use bincode::{Decode, Encode};
 

@@ -1,8 +1,8 @@
 //! What an API server is started with.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
+use shell::Tracing;
 use transport::pki::Credentials;
 
 use crate::http::Limits;
@@ -24,8 +24,8 @@ pub struct Config {
     pub insecure_address: Option<SocketAddr>,
     /// Bounds of what HTTP clients may ask.
     pub limits: Limits,
-    /// Where to record what its machines do; `None` for nowhere.
-    pub trace: Option<PathBuf>,
+    /// What to record of its machines, and where; `None` for nothing.
+    pub trace: Option<Tracing>,
     /// Which start of the API server this is, counted from 1 by who starts it.
     pub incarnation: u64,
 }

@@ -1,14 +1,13 @@
 //! The API server from its start to its end.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::Context;
 use model::trace::Header;
 use serde_json::Value;
-use shell::{Environment, Shutdown, TraceWriter};
+use shell::{Environment, Shutdown, TraceWriter, Tracing};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use transport::{Backoff, Endpoint, Identity, Link};
@@ -67,7 +66,7 @@ pub async fn run_on(
         Identity::store(),
         Backoff::default(),
     );
-    let trace = |machine: &str| trace(config.trace.as_deref(), machine, config.incarnation);
+    let trace = |machine: &str| trace(config.trace.as_ref(), machine, config.incarnation);
     let backend = Start {
         link: link.clone(),
         strategy: Kinds,
@@ -141,11 +140,11 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 fn trace(
-    directory: Option<&Path>,
+    tracing: Option<&Tracing>,
     machine: &str,
     incarnation: u64,
 ) -> anyhow::Result<Option<TraceWriter>> {
-    let Some(directory) = directory else {
+    let Some(tracing) = tracing else {
         return Ok(None);
     };
     let header = Header {
@@ -153,5 +152,5 @@ fn trace(
         component: "apiserver".to_owned(),
         incarnation,
     };
-    Ok(Some(TraceWriter::create(directory, &header)?))
+    Ok(Some(tracing.writer(&header)?))
 }

@@ -1,6 +1,7 @@
 //! The command `plimsoll`: a Kubernetes-compatible cluster in one binary, and small tools for it.
 
 mod bench;
+mod checker;
 mod client;
 mod cluster;
 mod commands;

@@ -1,8 +1,8 @@
 //! What the controllers are started with.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
+use shell::Tracing;
 use transport::pki::Credentials;
 
 /// What the controllers are started with.
@@ -14,8 +14,8 @@ pub struct Config {
     pub apiserver: SocketAddr,
     /// Their certificate, of the identity [`controllers`](transport::Identity::controllers).
     pub credentials: Credentials,
-    /// Where to record what the machines do; `None` for nowhere.
-    pub trace: Option<PathBuf>,
+    /// What to record of the machines, and where; `None` for nothing.
+    pub trace: Option<Tracing>,
     /// Which start of the controllers this is, counted from 1 by who starts it.
     pub incarnation: u64,
 }

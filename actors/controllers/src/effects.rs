@@ -2,9 +2,11 @@
 
 use std::rc::Rc;
 
-use model::machines::controller::{Answer, Ask, Controller, Input, Output, Reconcile};
+use model::machines::controller::{Answer, Ask, Controller, Input, Output};
 use shell::{ApiClient, CallError, Effects, EventRecorder, Handle};
 use tokio::sync::Semaphore;
+
+use crate::host::Hostable;
 
 /// Asks the API server, and records events.
 #[derive(Clone)]
@@ -28,9 +30,7 @@ impl ControllerEffects {
 
 impl<R> Effects<Controller<R>> for ControllerEffects
 where
-    R: Reconcile<Seen: Send + 'static, View: Unpin + 'static, Session: Unpin + 'static>
-        + Unpin
-        + 'static,
+    R: Hostable,
 {
     fn perform(&mut self, output: Output, handle: &Handle<Controller<R>>) {
         match output {

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 
+use bincode::{Decode, Encode};
 use model::machines::controller::{Controller, Input, Reconcile};
 use model::machines::reflector::Delivery;
 use model::objects::bytes::Bytes;
@@ -35,16 +36,36 @@ pub(crate) trait Hosted {
 }
 
 /// A controller with the handle to its machine.
-struct Host<R: Reconcile>
-where
-    R: Reconcile<Seen: Send + 'static, View: Unpin + 'static, Session: Unpin + 'static>
-        + Unpin
-        + 'static,
-{
+struct Host<R: Hostable> {
     reconcile: R,
     resources: Vec<GroupResource>,
     handle: Handle<Controller<R>>,
     _guard: EndGuard<Controller<R>>,
+}
+
+/// A controller that can be run and recorded.
+pub(crate) trait Hostable:
+    Reconcile<
+        Seen: Encode + Decode<()> + Send + 'static,
+        View: Unpin + 'static,
+        Session: Unpin + 'static,
+    > + Encode
+    + Decode<()>
+    + Unpin
+    + 'static
+{
+}
+
+impl<R> Hostable for R where
+    R: Reconcile<
+            Seen: Encode + Decode<()> + Send + 'static,
+            View: Unpin + 'static,
+            Session: Unpin + 'static,
+        > + Encode
+        + Decode<()>
+        + Unpin
+        + 'static
+{
 }
 
 /// Starts a controller.
@@ -55,9 +76,7 @@ pub(crate) fn start<R>(
     environment: Environment,
 ) -> Box<dyn Hosted>
 where
-    R: Reconcile<Seen: Send + 'static, View: Unpin + 'static, Session: Unpin + 'static>
-        + Unpin
-        + 'static,
+    R: Hostable,
 {
     let handle = Component::start(Start {
         machine: Controller::new(reconcile.clone()),
@@ -77,9 +96,7 @@ where
 
 impl<R> Hosted for Host<R>
 where
-    R: Reconcile<Seen: Send + 'static, View: Unpin + 'static, Session: Unpin + 'static>
-        + Unpin
-        + 'static,
+    R: Hostable,
 {
     fn resources(&self) -> &[GroupResource] {
         &self.resources

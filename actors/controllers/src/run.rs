@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::future::poll_fn;
-use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -19,7 +18,7 @@ use model::messages::api::Selection;
 use model::objects::key::GroupResource;
 use model::trace::Header;
 use shell::{
-    ApiClient, Environment, EventRecorder, Shutdown, Subject, TraceWriter, Uplink, inform,
+    ApiClient, Environment, EventRecorder, Shutdown, Subject, TraceWriter, Tracing, Uplink, inform,
 };
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -209,6 +208,6 @@ fn trace(config: &Config, component: &str, machine: &str) -> anyhow::Result<Opti
         component: component.to_owned(),
         incarnation: config.incarnation,
     };
-    let create = |directory: &Path| TraceWriter::create(directory, &header);
-    Ok(config.trace.as_deref().map(create).transpose()?)
+    let begin = |tracing: &Tracing| tracing.writer(&header);
+    Ok(config.trace.as_ref().map(begin).transpose()?)
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use runtime::Subnet;
+use shell::Tracing;
 use transport::pki::Credentials;
 
 /// What a kubelet is started with.
@@ -30,8 +31,8 @@ pub struct Config {
     pub shim: Vec<OsString>,
     /// What the node offers.
     pub capacity: Capacity,
-    /// Where to record what the machines do; `None` for nowhere.
-    pub trace: Option<PathBuf>,
+    /// What to record of the machines, and where; `None` for nothing.
+    pub trace: Option<Tracing>,
     /// Which start of this kubelet this is, counted from 1 by who starts it.
     pub incarnation: u64,
 }

@@ -1,6 +1,5 @@
 //! The kubelet from its start to its end.
 
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,8 +9,8 @@ use model::trace::Header;
 use runtime::cri::ContainerEvent;
 use runtime::{EmbeddedRuntime, Events, EventsEnd, Options, Runtime};
 use shell::{
-    ApiClient, Component, Environment, EventRecorder, Handle, Shutdown, Start, TraceWriter, Uplink,
-    Why,
+    ApiClient, Component, Environment, EventRecorder, Handle, Shutdown, Start, TraceWriter,
+    Tracing, Uplink, Why,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -278,6 +277,6 @@ fn trace(config: &Config, machine: &str) -> anyhow::Result<Option<TraceWriter>> 
         component: format!("{}.{part}", config.node_name),
         incarnation: config.incarnation,
     };
-    let create = |directory: &Path| TraceWriter::create(directory, &header);
-    Ok(config.trace.as_deref().map(create).transpose()?)
+    let begin = |tracing: &Tracing| tracing.writer(&header);
+    Ok(config.trace.as_ref().map(begin).transpose()?)
 }

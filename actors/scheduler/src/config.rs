@@ -1,8 +1,8 @@
 //! What a scheduler is started with.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
+use shell::Tracing;
 use transport::pki::Credentials;
 
 /// What a scheduler is started with.
@@ -14,8 +14,8 @@ pub struct Config {
     pub apiserver: SocketAddr,
     /// Its certificate, of the identity [`scheduler`](transport::Identity::scheduler).
     pub credentials: Credentials,
-    /// Where to record what the machines do; `None` for nowhere.
-    pub trace: Option<PathBuf>,
+    /// What to record of the machines, and where; `None` for nothing.
+    pub trace: Option<Tracing>,
     /// Which start of the scheduler this is, counted from 1 by who starts it.
     pub incarnation: u64,
 }

@@ -1,7 +1,6 @@
 //! The scheduler from its start to its end.
 
 use std::cell::Cell;
-use std::path::Path;
 
 use model::machines::reflector::Delivery;
 use model::machines::scheduler::{Input, Scheduler};
@@ -12,7 +11,7 @@ use model::objects::kinds;
 use model::trace::Header;
 use shell::{
     ApiClient, Component, Environment, EventRecorder, Handle, Shutdown, Start, Subject,
-    TraceWriter, Uplink, inform,
+    TraceWriter, Tracing, Uplink, inform,
 };
 use tokio::sync::watch;
 
@@ -171,6 +170,6 @@ fn trace(config: &Config, component: &str, machine: &str) -> anyhow::Result<Opti
         component: component.to_owned(),
         incarnation: config.incarnation,
     };
-    let create = |directory: &Path| TraceWriter::create(directory, &header);
-    Ok(config.trace.as_deref().map(create).transpose()?)
+    let begin = |tracing: &Tracing| tracing.writer(&header);
+    Ok(config.trace.as_ref().map(begin).transpose()?)
 }

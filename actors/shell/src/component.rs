@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::dev::SendError;
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, SpawnHandle};
-use bincode::Encode;
+use bincode::{Decode, Encode};
 use model::machine::{Machine, Out, Request, Step};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -14,34 +14,39 @@ use transport::MessageId;
 
 use crate::envelope::{Envelope, Halt, panic_message};
 use crate::tasks::Tasks;
-use crate::{Environment, TraceWriter};
+use crate::{Environment, TraceError, TraceWriter};
 
 /// How many inputs may wait in a component's mailbox, beside one for each sender that waits for room.
 const MAILBOX: usize = 256;
 
-/// A machine that a shell can run: its inputs may come from other threads, its actions can be recorded.
+/// A machine that a shell can run: its inputs may come from other threads; itself, what it finds, what it is given and
+/// what it says can be recorded.
 pub trait Runnable:
     Machine<
-        Durable: Unpin + 'static,
+        Durable: Encode + Decode<()> + Unpin + 'static,
         State: Unpin + 'static,
-        Input: Send + 'static,
+        Input: Encode + Decode<()> + Send + 'static,
         Output: 'static,
         Timer: Unpin + 'static,
         Action: Encode,
-    > + Unpin
+    > + Encode
+    + Decode<()>
+    + Unpin
     + 'static
 {
 }
 
 impl<M> Runnable for M where
     M: Machine<
-            Durable: Unpin + 'static,
+            Durable: Encode + Decode<()> + Unpin + 'static,
             State: Unpin + 'static,
-            Input: Send + 'static,
+            Input: Encode + Decode<()> + Send + 'static,
             Output: 'static,
             Timer: Unpin + 'static,
             Action: Encode,
-        > + Unpin
+        > + Encode
+        + Decode<()>
+        + Unpin
         + 'static
 {
 }
@@ -281,23 +286,34 @@ impl<M: Runnable> Component<M> {
         context: &mut Context<Self>,
     ) -> Result<Step<M::Action>, String> {
         let (now, mut out) = (self.environment.now(), Out::new());
-        let step = match (&mut alive.state, input) {
-            (Some(state), Some(input)) => self.machine.step(state, now, input, &mut out),
-            (state, _) => {
+        let told = |error: TraceError| error.to_string();
+        if let Some(trace) = &mut alive.trace {
+            match &input {
+                Some(input) => trace.take(cause, now, input),
+                None => trace.take(cause, now, &(&self.machine, &alive.durable)),
+            }
+            .map_err(told)?;
+        }
+        let (state, step) = match (alive.state.as_mut(), input) {
+            (Some(state), Some(input)) => {
+                let step = self.machine.step(state, now, input, &mut out);
+                (state, step)
+            }
+            _ => {
                 let started = self.machine.start(alive.durable.take(), now, &mut out);
                 let began = self.machine.began(&started);
-                *state = Some(started);
-                match began.is_empty() {
+                let step = match began.is_empty() {
                     true => Step::Nothing,
                     false => Step::Moved(began),
-                }
+                };
+                (alive.state.insert(started), step)
             }
         };
-        if let (Step::Moved(actions), Some(trace)) = (&step, &mut alive.trace) {
+        if let Some(trace) = &mut alive.trace {
             let newest = self.environment.revisions.newest();
             trace
-                .record(cause, newest, now, actions)
-                .map_err(|error| error.to_string())?;
+                .made((cause, now, newest), &step, &out, state)
+                .map_err(told)?;
         }
         self.carry_out(&mut out, &mut *alive.effects, cause, context);
         Ok(step)

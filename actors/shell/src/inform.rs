@@ -40,7 +40,15 @@ pub async fn inform(
 ) -> Result<(), crate::TraceError> {
     let machine = Reflector::default();
     let mut out = Out::new();
-    let mut state = machine.start(None, environment.now(), &mut out);
+    let now = environment.now();
+    if let Some(trace) = &mut trace {
+        trace.take(None, now, &(&machine, None::<()>))?;
+    }
+    let mut state = machine.start(None, now, &mut out);
+    if let Some(trace) = &mut trace {
+        let stamp = (None, now, environment.revisions.newest());
+        trace.made(stamp, &Step::Nothing, &out, &state)?;
+    }
     let (mut pending, mut cause) = (Pending::List, None);
     loop {
         for request in out.drain() {
@@ -56,10 +64,14 @@ pub async fn inform(
         }
         let input;
         (input, pending, cause) = pending.next(client, subject).await;
-        let step = machine.step(&mut state, environment.now(), input, &mut out);
-        if let (Step::Moved(actions), Some(trace)) = (&step, &mut trace) {
-            let stamp = environment.revisions.newest();
-            trace.record(cause, stamp, environment.now(), actions)?;
+        let now = environment.now();
+        if let Some(trace) = &mut trace {
+            trace.take(cause, now, &input)?;
+        }
+        let step = machine.step(&mut state, now, input, &mut out);
+        if let Some(trace) = &mut trace {
+            let stamp = (cause, now, environment.revisions.newest());
+            trace.made(stamp, &step, &out, &state)?;
         }
     }
 }

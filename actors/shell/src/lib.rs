@@ -19,5 +19,5 @@ pub use events::{EventRecorder, ObjectReference};
 pub use inform::{Subject, inform};
 pub use shutdown::{Shutdown, Trigger, Why};
 pub use system::{run, simulate};
-pub use trace::{TraceError, TraceLimits, TraceWriter};
+pub use trace::{TraceError, TraceLimits, TraceWriter, Tracing};
 pub use uplink::{OpenError, Uplink};

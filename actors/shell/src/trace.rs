@@ -1,16 +1,18 @@
 //! Writing a machine's actions down as they happen.
 
+mod inputs;
 mod parts;
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bincode::Encode;
-use model::machine::Now;
+use model::machine::{Machine, Now, Out, Step};
 use model::trace::{Header, MAGIC, Part, RECORD_LIMIT, Record, VERSION};
 use transport::MessageId;
 
+use inputs::Inputs;
 use parts::Parts;
 
 /// Why a trace cannot be written. A component whose trace fails stops: an unrecorded step would make the rest
@@ -51,14 +53,41 @@ pub struct TraceLimits {
     /// How many bytes of a component's machine are kept, of all its incarnations and parts together; the oldest
     /// files are dropped beyond that. The file that is written is never dropped.
     pub kept_bytes: u64,
+    /// Recording of an incarnation's inputs ends at so many bytes; those of all incarnations of a component's machine
+    /// are kept to twice as much.
+    pub input_bytes: u64,
 }
 
 impl Default for TraceLimits {
-    /// Parts of 64 MiB, 512 MiB in all.
+    /// Parts of 64 MiB, 512 MiB in all; 128 MiB of inputs.
     fn default() -> Self {
         TraceLimits {
             part_bytes: 64 << 20,
             kept_bytes: 512 << 20,
+            input_bytes: 128 << 20,
+        }
+    }
+}
+
+/// What components write down of themselves, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tracing {
+    /// The directory of all traces; made if it is not there.
+    pub directory: PathBuf,
+    /// Whether machines' inputs are recorded beside their actions, so that what they did can be replayed.
+    pub inputs: bool,
+}
+
+impl Tracing {
+    /// Begins the trace of a machine.
+    ///
+    /// # Errors
+    /// As [`TraceWriter::create`].
+    pub fn writer(&self, header: &Header) -> Result<TraceWriter, TraceError> {
+        let writer = TraceWriter::create(&self.directory, header)?;
+        match self.inputs {
+            true => writer.with_inputs(),
+            false => Ok(writer),
         }
     }
 }
@@ -75,6 +104,7 @@ pub struct TraceWriter {
     written: u64,
     sequence: u64,
     buffer: Vec<u8>,
+    inputs: Option<Inputs>,
 }
 
 impl TraceWriter {
@@ -114,10 +144,63 @@ impl TraceWriter {
             written: 0,
             sequence: 0,
             buffer: Vec::new(),
+            inputs: None,
         };
         writer.head()?;
         writer.drop_oldest()?;
         Ok(writer)
+    }
+
+    /// Has the machine's inputs recorded too, beside the trace.
+    ///
+    /// # Errors
+    /// If their file cannot be made.
+    pub fn with_inputs(mut self) -> Result<Self, TraceError> {
+        self.parts
+            .drop_oldest_inputs()
+            .map_err(|source| self.failed(source))?;
+        let limit = self.parts.limits.input_bytes;
+        let (path, header) = (self.parts.inputs(), &self.parts.header);
+        self.inputs = Some(Inputs::create(&path, header, limit)?);
+        Ok(self)
+    }
+
+    /// A step begins: the machine is given this. At a start that is the machine itself and what it found on disk.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn take(
+        &mut self,
+        cause: Option<MessageId>,
+        now: Now,
+        given: &impl Encode,
+    ) -> Result<(), TraceError> {
+        match &mut self.inputs {
+            Some(inputs) => inputs.take(cause, now, given),
+            None => Ok(()),
+        }
+    }
+
+    /// A step was made: its record is written, if it moved, stamped with the newest store revision heard of. Returns
+    /// after the operating system has the record.
+    ///
+    /// # Errors
+    /// If it cannot be written, or is larger than the format allows.
+    pub fn made<M: Machine<Action: Encode>>(
+        &mut self,
+        (cause, now, revision): (Option<MessageId>, Now, u64),
+        step: &Step<M::Action>,
+        out: &Out<M>,
+        state: &M::State,
+    ) -> Result<(), TraceError> {
+        if let Step::Moved(actions) = step {
+            self.record(cause, revision, now, actions)?;
+        }
+        let record = (self.sequence, revision);
+        match &mut self.inputs {
+            Some(inputs) => inputs.came(now, step, record, out, state),
+            None => Ok(()),
+        }
     }
 
     /// Goes on in a next part. The name of the newest part always names a whole file, whenever the process ends.

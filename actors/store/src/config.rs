@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use model::machines::store::Limits;
+use shell::Tracing;
 use transport::pki::Credentials;
 
 use crate::etcd::{AddressError, EtcdAddress};
@@ -66,8 +67,8 @@ pub struct Config {
     pub directory: PathBuf,
     /// How far everything in it can grow.
     pub limits: Limits,
-    /// Where to record what the machine does; `None` for nowhere.
-    pub trace: Option<PathBuf>,
+    /// What to record of the machine, and where; `None` for nothing.
+    pub trace: Option<Tracing>,
     /// Which start of the store this is, counted from 1 by who starts it.
     pub incarnation: u64,
 }

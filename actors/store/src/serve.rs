@@ -7,7 +7,7 @@ use anyhow::Context;
 use model::machines::store::Store;
 use model::messages::store::{Segment, StoreRequest, Wire};
 use model::trace::Header;
-use shell::{Component, Environment, Handle, Shutdown, Start, TraceWriter};
+use shell::{Component, Environment, Handle, Shutdown, Start, TraceWriter, Tracing};
 use tokio::sync::watch;
 use transport::{Connection, Endpoint, Incoming, Limits, Message, Responder};
 
@@ -156,7 +156,15 @@ impl Opened {
         let trace = config
             .trace
             .as_ref()
-            .map(|directory| TraceWriter::create(directory, &header()))
+            .map(|tracing| {
+                // Inputs of the relay are not recorded: a trace of the name `store` is run again as the embedded store.
+                let inputs = tracing.inputs && matches!(config.engine, Engine::Embedded);
+                let tracing = Tracing {
+                    inputs,
+                    ..tracing.clone()
+                };
+                tracing.writer(&header())
+            })
             .transpose()?;
         Ok(Opened {
             endpoint,

@@ -69,6 +69,16 @@ impl<K: Ord + Clone + Display, S: Specification> Cases<K, S> {
         case.before.push_back((place.clone(), action.clone()));
     }
 
+    /// The specification's name.
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Where they were left so far.
+    pub(super) fn rejections(&self) -> &[Rejection] {
+        &self.rejections
+    }
+
     /// What they say in the end.
     pub(super) fn verdict(self) -> Verdict {
         Verdict {

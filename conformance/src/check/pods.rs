@@ -1,6 +1,6 @@
 //! Pods, nodes and names, held against the path of a pod: what API servers, schedulers and kubelets say they did.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use model::actions::scheduler::SchedulerAction;
@@ -11,8 +11,10 @@ use specs::specification::Specification;
 
 use super::{Examiner, Rejection, Verdict};
 use crate::said::Said;
-use crate::timeline::Moment;
+use crate::timeline::{Moment, Place};
 
+/// What the specification is called.
+const NAME: &str = "create-pod";
 /// How many of the latest actions of a pod a rejection shows.
 const SHOWN: usize = 12;
 
@@ -26,7 +28,7 @@ pub(super) struct Pods {
     /// Pods that have left the specification, or are older than the traces: nothing is known of what may follow.
     lost: BTreeSet<String>,
     seen: BTreeSet<String>,
-    before: BTreeMap<String, Vec<String>>,
+    before: BTreeMap<String, VecDeque<(Place, Action)>>,
     actions: u64,
     rejections: Vec<Rejection>,
 }
@@ -67,18 +69,26 @@ impl Examiner for Pods {
                 let component = moment.place.component.clone();
                 let incarnation = moment.place.incarnation;
                 if self.kubelets.insert(component, incarnation) != Some(incarnation) {
-                    self.accept(moment, &Action::KubeletStarted(node.clone()));
+                    self.accept(moment, Action::KubeletStarted(node.clone()));
                 }
                 Action::Kubelet(node, action.clone())
             }
             _ => return,
         };
-        self.accept(moment, &action);
+        self.accept(moment, action);
+    }
+
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn rejections(&self) -> &[Rejection] {
+        &self.rejections
     }
 
     fn verdict(self: Box<Self>) -> Verdict {
         Verdict {
-            specification: "create-pod",
+            specification: NAME,
             subjects: self.seen.len(),
             actions: self.actions,
             rejections: self.rejections,
@@ -87,26 +97,27 @@ impl Examiner for Pods {
 }
 
 impl Pods {
-    fn accept(&mut self, moment: &Moment, action: &Action) {
-        let pod = about(action);
+    fn accept(&mut self, moment: &Moment, action: Action) {
+        let pod = about(&action);
         if let Some(pod) = &pod {
             if self.lost.contains(pod) {
                 return;
             }
-            if self.seen.insert(pod.clone()) && !self.from_the_beginning && !begins(action) {
+            if self.seen.insert(pod.clone()) && !self.from_the_beginning && !begins(&action) {
                 self.seen.remove(pod);
                 self.lost.insert(pod.clone());
                 return;
             }
         }
         self.actions += 1;
-        let refused = self.specification.apply(&mut self.state, action).err();
-        let told = format!("{}: {action:?}", moment.place);
+        let refused = self.specification.apply(&mut self.state, &action).err();
         if let Some(refused) = refused {
             let subject = pod.clone().unwrap_or_else(|| "the cluster".to_owned());
             let state = pod.as_ref().and_then(|pod| self.state.pods.get(pod));
+            let told = |(place, action): &(Place, Action)| format!("{place}: {action:?}");
+            let before = self.before.get(&subject);
             self.rejections.push(Rejection {
-                before: self.before.get(&subject).cloned().unwrap_or_default(),
+                before: before.into_iter().flatten().map(told).collect(),
                 subject,
                 place: Some(moment.place.clone()),
                 action: format!("{action:?}"),
@@ -121,9 +132,9 @@ impl Pods {
         } else if let Some(pod) = pod {
             let before = self.before.entry(pod).or_default();
             if before.len() == SHOWN {
-                before.remove(0);
+                before.pop_front();
             }
-            before.push(told);
+            before.push_back((moment.place.clone(), action));
         }
     }
 }

@@ -3,7 +3,7 @@
 use specs::store::StoreSpecification;
 
 use super::cases::Cases;
-use super::{Examiner, Verdict};
+use super::{Examiner, Rejection, Verdict};
 use crate::said::Said;
 use crate::timeline::Moment;
 
@@ -21,6 +21,14 @@ impl Examiner for Stores {
             let store = moment.place.component.to_string();
             self.0.accept(&store, &moment.place, action);
         }
+    }
+
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn rejections(&self) -> &[Rejection] {
+        self.0.rejections()
     }
 
     fn verdict(self: Box<Self>) -> Verdict {

@@ -4,7 +4,7 @@ use specs::watch::cache::Cache;
 use specs::watch::reflector::Reflector;
 
 use super::cases::Cases;
-use super::{Examiner, Verdict};
+use super::{Examiner, Rejection, Verdict};
 use crate::said::Said;
 use crate::timeline::{Moment, Place};
 
@@ -33,6 +33,14 @@ impl Examiner for Caches {
         }
     }
 
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn rejections(&self) -> &[Rejection] {
+        self.0.rejections()
+    }
+
     fn verdict(self: Box<Self>) -> Verdict {
         self.0.verdict()
     }
@@ -43,6 +51,14 @@ impl Examiner for Reflectors {
         if let Said::Reflector(action) = &moment.said {
             self.0.accept(&start(&moment.place), &moment.place, action);
         }
+    }
+
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn rejections(&self) -> &[Rejection] {
+        self.0.rejections()
     }
 
     fn verdict(self: Box<Self>) -> Verdict {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shell::{ApiClient, Environment, Shutdown, Trigger, Why};
+use shell::{ApiClient, Environment, Shutdown, Tracing, Trigger, Why};
 use store::disk::Drive;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -185,6 +185,13 @@ impl Cluster {
         Ok(ApiClient::new(link, &environment))
     }
 
+    fn tracing(&self) -> Tracing {
+        Tracing {
+            directory: self.traces(),
+            inputs: true,
+        }
+    }
+
     /// Where the traces are.
     pub fn traces(&self) -> PathBuf {
         self.directory.join("trace")
@@ -275,7 +282,7 @@ impl Cluster {
         let environment = self.environment(part, incarnation);
         let (address, apiserver) = (part.address(), Part::Apiserver.address());
         let credentials = self.credentials(part)?;
-        let trace = Some(self.traces());
+        let trace = Some(self.tracing());
         let ready = {
             let cluster = self.clone();
             move || cluster.serves(part)
@@ -378,7 +385,7 @@ impl Cluster {
                 pods: PODS,
                 ..Default::default()
             },
-            trace: Some(self.traces()),
+            trace: Some(self.tracing()),
             incarnation,
             node_name,
         })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::check::{Rejection, judge};
+use crate::check::{Rejection, judge, replays};
 use crate::timeline::timeline;
 
 /// What the specifications reject, and how often each machine took each action, by `MACHINE ACTION`.
@@ -22,7 +22,9 @@ pub fn judged(directory: &Path) -> anyhow::Result<(Vec<String>, BTreeMap<String,
         *actions.entry(action).or_default() += 1;
     }
     let report = judge(&timeline);
-    let rejections = report.verdicts.iter().flat_map(|verdict| {
+    let replayed = replays::replayed(&[directory.to_owned()])?;
+    let verdicts = report.verdicts.iter().chain([&replayed]);
+    let rejections = verdicts.flat_map(|verdict| {
         let told = verdict.rejections.iter();
         told.map(|rejection| rejected(verdict.specification, rejection))
     });

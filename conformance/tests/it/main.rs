@@ -1,6 +1,8 @@
 //! Traces as the shells write them, read back; and traces that are not as they should be.
 
+mod corrupted;
 mod pods;
+mod replay;
 mod simulation;
 mod store_suite;
 mod suite;
@@ -85,6 +87,7 @@ fn in_parts(kept_bytes: u64) -> (TempDir, PathBuf) {
     let limits = TraceLimits {
         part_bytes: 200,
         kept_bytes,
+        ..TraceLimits::default()
     };
     let mut writer = TraceWriter::within(limits, folder.path(), &header).unwrap();
     for number in 1..=40 {
@@ -131,6 +134,7 @@ fn only_the_oldest_parts_are_dropped_and_whole() {
     let limits = TraceLimits {
         part_bytes: 200,
         kept_bytes: 0,
+        ..TraceLimits::default()
     };
     let _writer = TraceWriter::within(limits, folder.path(), &header).unwrap();
     let left: Vec<_> = std::fs::read_dir(folder.path())

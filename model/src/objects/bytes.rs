@@ -4,6 +4,11 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use bincode::de::{BorrowDecoder, Decoder};
+use bincode::enc::Encoder;
+use bincode::error::{DecodeError, EncodeError};
+use bincode::{BorrowDecode, Decode, Encode};
+
 /// Immutable bytes that are cheap to clone. The `Debug` form is text where the bytes are UTF-8, cut at 120
 /// characters, so that traces of objects stay readable.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +55,27 @@ impl From<&[u8]> for Bytes {
 impl From<&str> for Bytes {
     fn from(text: &str) -> Self {
         Bytes(Arc::from(text.as_bytes()))
+    }
+}
+
+/// For records of what a machine was given. On the wire a body never stands inside a message: it follows it raw.
+impl Encode for Bytes {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.0.encode(encoder)
+    }
+}
+
+impl<C> Decode<C> for Bytes {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Vec::<u8>::decode(decoder).map(Bytes::from)
+    }
+}
+
+impl<'de, C> BorrowDecode<'de, C> for Bytes {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(
+        decoder: &mut D,
+    ) -> Result<Self, DecodeError> {
+        Self::decode(decoder)
     }
 }
 

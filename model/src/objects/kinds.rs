@@ -1,9 +1,11 @@
 //! The table of the kinds that are served. A new kind is a new row, plus its rules.
 
+use bincode::{Decode, Encode};
+
 use crate::objects::key::GroupResource;
 
 /// What may follow an object's name in a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum Subresource {
     /// `status`: what the system observed; written without touching `spec`.
     Status,

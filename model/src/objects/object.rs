@@ -1,5 +1,7 @@
 //! An object as the API server hands it out: its key, the revision of its last write, its whole body.
 
+use bincode::{Decode, Encode};
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -7,7 +9,7 @@ use crate::objects::bytes::Bytes;
 use crate::objects::key::ObjectKey;
 
 /// An object at a revision. The body is its JSON with `metadata.resourceVersion` in it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Object {
     /// What names it.
     pub key: ObjectKey,

@@ -3,10 +3,12 @@
 //! Source: "Resource versions" in the Kubernetes API concepts,
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>.
 
+use bincode::{Decode, Encode};
+
 use crate::objects::status::{Reason, Status};
 
 /// How fresh a read must be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum ReadAt {
     /// Everything that was acknowledged before the read began: `resourceVersion` unset.
     #[default]

@@ -198,8 +198,14 @@ fn about_write(state: &State, server: u32, action: &TransactionAction) -> About 
         }
         Some((key, _)) if key.resource == kinds::nodes() => {
             about.node = Some(key.name.clone());
-            // Whether a node is there matters to its pods.
-            about.everyone = matches!(action, TransactionAction::Committed { .. });
+            // Whether a node is there matters to its pods; what it reports of itself does not.
+            about.everyone = matches!(
+                action,
+                TransactionAction::Committed {
+                    effect: Effect::Created | Effect::Deleted,
+                    ..
+                }
+            );
         }
         Some(_) | None => {}
     }

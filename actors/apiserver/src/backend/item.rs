@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use bincode::de::{BorrowDecoder, Decoder};
+use bincode::enc::Encoder;
+use bincode::error::{DecodeError, EncodeError};
+use bincode::{BorrowDecode, Decode, Encode};
 use model::machines::watch_cache::{Cached, Key};
 use model::objects::bytes::Bytes;
 use model::objects::fields;
@@ -66,6 +70,40 @@ impl Item {
     }
 }
 
+/// In records of inputs: what is read from the body is read again.
+impl Encode for Item {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        let Inner {
+            path,
+            revision,
+            body,
+            index: _,
+        } = &*self.0;
+        (path, revision, body).encode(encoder)
+    }
+}
+
+impl<C> Decode<C> for Item {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let (path, revision, body): (Key, u64, Bytes) = Decode::decode(decoder)?;
+        let index = Index::read(row(&path), &body);
+        Ok(Item(Arc::new(Inner {
+            path,
+            revision,
+            body,
+            index,
+        })))
+    }
+}
+
+impl<'de, C> BorrowDecode<'de, C> for Item {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(
+        decoder: &mut D,
+    ) -> Result<Self, DecodeError> {
+        Self::decode(decoder)
+    }
+}
+
 /// The row of fields for a store key.
 fn row(path: &str) -> &'static fields::Fields {
     let mut parts = path.split('/').skip(2);
@@ -77,7 +115,7 @@ fn row(path: &str) -> &'static fields::Fields {
 }
 
 /// What a list or watch of one resource selects by.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Filter {
     labels: Selector,
     fields: Vec<Test>,
@@ -85,14 +123,14 @@ pub struct Filter {
     group: Option<Box<str>>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 struct Test {
     which: Which,
     value: Box<str>,
     differs: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 enum Which {
     Name,
     Namespace,

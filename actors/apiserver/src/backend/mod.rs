@@ -21,6 +21,7 @@ mod watch;
 
 use std::rc::Rc;
 
+use bincode::{Decode, Encode};
 use model::machines::transaction::{self, Seen, Strategy, Transactions, Write, WriteVerb, Written};
 use model::machines::watch_cache::{self, Answer, Key, Read, Refusal, RequestId, WatchCache};
 use model::objects::bytes::Bytes;
@@ -52,8 +53,22 @@ pub struct Backend<S: Served> {
 }
 
 /// A strategy over bytes that a shell can run.
-pub trait Served: Strategy<Value = Bytes, Change: Send + Unpin> + Unpin + 'static {}
-impl<S: Strategy<Value = Bytes, Change: Send + Unpin> + Unpin + 'static> Served for S {}
+pub trait Served:
+    Strategy<Value = Bytes, Change: Encode + Decode<()> + Send + Unpin>
+    + Encode
+    + Decode<()>
+    + Unpin
+    + 'static
+{
+}
+impl<S> Served for S where
+    S: Strategy<Value = Bytes, Change: Encode + Decode<()> + Send + Unpin>
+        + Encode
+        + Decode<()>
+        + Unpin
+        + 'static
+{
+}
 
 struct Shared<S: Served> {
     cache: Handle<WatchCache<Item>>,

@@ -4,13 +4,14 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use model::machines::transaction::{Input, Output, Strategy, Transactions, WriteId, Written};
+use model::machines::transaction::{Input, Output, Transactions, WriteId, Written};
 use model::messages::store::StoreRequest;
 use model::objects::bytes::Bytes;
 use model::objects::status::Status;
 use shell::{Effects, Handle};
 use tokio::sync::oneshot;
 
+use super::Served;
 use super::store::{AskError, Store};
 
 /// Who waits for which write.
@@ -30,10 +31,7 @@ impl Drop for WriteEffects {
     }
 }
 
-impl<S> Effects<Transactions<S>> for WriteEffects
-where
-    S: Strategy<Value = Bytes, Change: Send + Unpin> + Unpin + 'static,
-{
+impl<S: Served> Effects<Transactions<S>> for WriteEffects {
     fn perform(&mut self, output: Output<Bytes>, handle: &Handle<Transactions<S>>) {
         match output {
             Output::Ask { id, transaction } => {

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use bincode::de::{BorrowDecoder, Decoder};
+use bincode::enc::Encoder;
+use bincode::error::{DecodeError, EncodeError};
+use bincode::{BorrowDecode, Decode, Encode};
 use model::messages::api::PatchType;
 use model::objects::bytes::Bytes;
 use model::objects::key::ObjectKey;
@@ -20,7 +24,7 @@ use crate::schema::{Tree, decode};
 const JSON_PATCH_OPERATIONS_MAX: usize = 10_000;
 
 /// What becomes of fields that a schema does not know, and of keys that stand twice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum FieldValidation {
     /// They are dropped.
     Ignore,
@@ -66,6 +70,53 @@ pub enum Change {
         /// What becomes of faults of the patched object.
         validation: FieldValidation,
     },
+}
+
+/// In records of inputs: an object is its JSON.
+impl Encode for Change {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        match self {
+            Change::Whole(value) => {
+                let text = serde_json::to_vec(value)
+                    .map_err(|error| EncodeError::OtherString(error.to_string()))?;
+                (0_u8, text).encode(encoder)
+            }
+            Change::Patch {
+                patch,
+                body,
+                validation,
+            } => (1_u8, patch, body, validation).encode(encoder),
+        }
+    }
+}
+
+impl<C> Decode<C> for Change {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        match u8::decode(decoder)? {
+            0 => {
+                let text: Vec<u8> = Decode::decode(decoder)?;
+                serde_json::from_slice(&text)
+                    .map(|value| Change::Whole(Arc::new(value)))
+                    .map_err(|error| DecodeError::OtherString(error.to_string()))
+            }
+            1 => Ok(Change::Patch {
+                patch: Decode::decode(decoder)?,
+                body: Decode::decode(decoder)?,
+                validation: Decode::decode(decoder)?,
+            }),
+            other => Err(DecodeError::OtherString(format!(
+                "no change of form {other}"
+            ))),
+        }
+    }
+}
+
+impl<'de, C> BorrowDecode<'de, C> for Change {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(
+        decoder: &mut D,
+    ) -> Result<Self, DecodeError> {
+        Self::decode(decoder)
+    }
 }
 
 impl Change {

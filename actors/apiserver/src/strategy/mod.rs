@@ -5,6 +5,7 @@ mod pod;
 mod scale;
 mod stored;
 
+use bincode::{Decode, Encode};
 use model::machines::transaction::{Context, Strategy};
 use model::objects::bytes::Bytes;
 use model::objects::key::ObjectKey;
@@ -21,7 +22,7 @@ pub use change::{Change, FieldValidation, strict, unhandled};
 pub use scale::{of_object as scale_of, tree as scale_tree};
 
 /// Every kind of the table.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Encode, Decode)]
 pub struct Kinds;
 
 impl Strategy for Kinds {

@@ -10,7 +10,7 @@ use runtime::Subnet;
 use store::Engine;
 
 use super::ports;
-use crate::components::{Apiserver, Client, Component, Kubelet, Place, Store};
+use crate::components::{Apiserver, Checker, Client, Component, Kubelet, Place, Recording, Store};
 
 /// How long a component may take to stop, in milliseconds.
 const STOP_MS: u64 = 5_000;
@@ -36,8 +36,9 @@ pub struct PlannedPart {
 }
 
 impl Plan {
-    /// A cluster of `nodes` nodes (1 to 254) in `data_dir`, whose objects `engine` keeps and whose pods have addresses in the /16 that begins with
-    /// these two bytes.
+    /// A cluster of `nodes` nodes (1 to 254) in `data_dir`, whose objects `engine` keeps and whose pods have addresses in
+    /// the /16 that begins with these two bytes. With `check` its traces are checked while it runs, and figures of that
+    /// served there.
     ///
     /// # Errors
     /// If an address that the user chose is busy, or there is no free UDP port.
@@ -48,6 +49,8 @@ impl Plan {
         pod_network: [u8; 2],
         api_address: SocketAddr,
         insecure_address: Option<SocketAddr>,
+        trace: Recording,
+        check: Option<SocketAddr>,
     ) -> anyhow::Result<Self> {
         ports::check_free(api_address, "--api-address")?;
         if let Some(address) = insecure_address {
@@ -60,6 +63,7 @@ impl Plan {
                 .next()
                 .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
             incarnation: 1,
+            trace,
         };
         let store = Store {
             place: place(),
@@ -96,6 +100,18 @@ impl Plan {
         }
         parts.insert(0, planned(Component::Apiserver(apiserver), 2, STOP_MS));
         parts.insert(0, planned(Component::Store(store), 3, STOP_MS));
+        if let Some(metrics) = check {
+            ports::check_free(metrics, "--check-metrics")?;
+            let place = Place {
+                data_dir: data_dir.to_owned(),
+                listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+                incarnation: 1,
+                trace: Recording::Off,
+            };
+            // It stops last: what the others do while they stop is checked too.
+            let checker = Component::Checker(Checker { place, metrics });
+            parts.push(planned(checker, 4, STOP_MS));
+        }
         Ok(Plan { parts })
     }
 

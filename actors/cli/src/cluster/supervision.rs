@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use model::machines::supervisor::{Ending, Input, Output, Supervisor};
 use model::trace::Header;
-use shell::{Effects, Environment, Handle, Start, TraceWriter};
+use shell::{Effects, Environment, Handle, Start, Tracing};
 use tokio::sync::mpsc;
 
 use super::incarnations::Incarnations;
@@ -102,6 +102,7 @@ pub fn supervise<L: Launcher>(
     plan: Rc<Plan>,
     data_dir: &Path,
     launcher: L,
+    tracing: Option<Tracing>,
     environment: Environment,
 ) -> anyhow::Result<(Handle<Supervisor>, mpsc::UnboundedReceiver<Notice>)> {
     let mut incarnations = Incarnations::read(data_dir)?;
@@ -112,7 +113,8 @@ pub fn supervise<L: Launcher>(
         component: "supervisor".to_owned(),
         incarnation: run,
     };
-    let trace = TraceWriter::create(&data_dir.join("trace"), &header)?;
+    let begin = |tracing: Tracing| tracing.writer(&header);
+    let trace = tracing.map(begin).transpose()?;
     let machine = plan.supervisor();
     let durable = Some(incarnations.last().clone());
     let (notices, told) = mpsc::unbounded_channel();
@@ -126,7 +128,7 @@ pub fn supervise<L: Launcher>(
         machine,
         durable,
         effects,
-        trace: Some(trace),
+        trace,
         environment,
     };
     Ok((shell::Component::start(start), told))

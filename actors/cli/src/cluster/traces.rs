@@ -21,28 +21,38 @@ pub fn forget_old_traces(data_dir: &Path) -> anyhow::Result<()> {
             return Err(error).with_context(|| format!("{} cannot be read", folder.display()));
         }
     };
-    let mut traces: BTreeMap<String, BTreeMap<u64, PathBuf>> = BTreeMap::new();
+    let mut traces: BTreeMap<String, BTreeMap<u64, Vec<PathBuf>>> = BTreeMap::new();
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let parts = name
-            .strip_suffix(".trace")
-            .and_then(|name| name.rsplit_once('.'));
-        if let Some((of, incarnation)) =
-            parts.and_then(|(of, number)| Some((of, number.parse().ok()?)))
-        {
+        if let Some((of, incarnation)) = start(&name) {
             traces
                 .entry(of.to_owned())
                 .or_default()
-                .insert(incarnation, entry.path());
+                .entry(incarnation)
+                .or_default()
+                .push(entry.path());
         }
     }
     for starts in traces.values() {
-        for file in starts.values().rev().skip(KEPT) {
+        for file in starts.values().rev().skip(KEPT).flatten() {
             std::fs::remove_file(file)
                 .with_context(|| format!("{} cannot be removed", file.display()))?;
         }
     }
     Ok(())
+}
+
+/// The machine and its start, of the name of a trace, an earlier part of one, or a record of inputs.
+fn start(name: &str) -> Option<(&str, u64)> {
+    let stem = name
+        .strip_suffix(".trace")
+        .or_else(|| name.strip_suffix(".inputs"))
+        .or_else(|| {
+            let (stem, part) = name.strip_suffix(".part")?.rsplit_once('.')?;
+            part.parse::<u32>().is_ok().then_some(stem)
+        })?;
+    let (of, incarnation) = stem.rsplit_once('.')?;
+    Some((of, incarnation.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -61,6 +71,10 @@ mod tests {
                 "",
             )
             .expect("written");
+        }
+        for old in ["1.inputs", "1.7.part"] {
+            let name = format!("node-1.kubelet.kubelet.{old}");
+            std::fs::write(trace.join(name), "").expect("written");
         }
         std::fs::write(trace.join("store.store.1.trace"), "").expect("written");
         forget_old_traces(folder.path()).expect("forgotten");

@@ -1,15 +1,20 @@
 //! `plimsoll trace`: what a cluster recorded, held against the specifications.
 
 use std::io::{ErrorKind, Write as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand};
-use conformance::check::{Rejection, Report, check};
+use conformance::check::replays::REPLAY;
+use conformance::check::{Beside, Rejection, Report, check};
 use conformance::timeline::timeline;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::table::Columns;
+use crate::checker;
 
 /// Hold the traces of a cluster against the specifications.
 #[derive(Debug, Args)]
@@ -23,7 +28,8 @@ const EXAMPLES: &str = "\
 Examples:
   plimsoll trace check ~/.local/share/plimsoll/trace
   plimsoll trace check store.store.1.trace --json
-  plimsoll trace show ~/.local/share/plimsoll/trace --about web-1 --about kubelet";
+  plimsoll trace show ~/.local/share/plimsoll/trace --about web-1 --about kubelet
+  plimsoll trace check --follow ~/.local/share/plimsoll/trace --metrics 127.0.0.1:9464";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -32,6 +38,18 @@ enum Verb {
         /// Trace files, and directories of them
         #[arg(required = true, value_name = "DIR|FILE")]
         paths: Vec<PathBuf>,
+        /// Follow the traces of a running cluster, tell of violations at once, end with the verdict on Ctrl-C
+        #[arg(long, conflicts_with_all = ["no_replay", "witness"])]
+        follow: bool,
+        /// Serve violations and lag here while following, as Prometheus reads them: GET /metrics
+        #[arg(long, value_name = "ADDR", requires = "follow")]
+        metrics: Option<SocketAddr>,
+        /// Ask also what the stopped cluster in DIR has left: its store's file and its containers' logs
+        #[arg(long, value_name = "DIR")]
+        witness: Option<PathBuf>,
+        /// Do not run machines again from their recorded inputs
+        #[arg(long)]
+        no_replay: bool,
         /// JSON instead of text
         #[arg(long)]
         json: bool,
@@ -53,11 +71,24 @@ impl Trace {
     /// # Errors
     /// If the traces cannot be read.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
-        let (paths, json) = match self.verb {
-            Verb::Check { paths, json } => (paths, json),
+        let (paths, beside, follow, metrics, json) = match self.verb {
+            Verb::Check {
+                paths,
+                follow,
+                metrics,
+                witness,
+                no_replay,
+                json,
+            } => {
+                let replay = !no_replay;
+                (paths, Beside { replay, witness }, follow, metrics, json)
+            }
             Verb::Show { paths, about } => return lines(&paths, &about),
         };
-        let report = check(&paths)?;
+        let report = match follow {
+            true => followed(&paths, metrics)?,
+            false => check(&paths, &beside)?,
+        };
         if json {
             println!("{}", serde_json::to_string_pretty(&object(&report))?);
         } else {
@@ -88,6 +119,33 @@ fn lines(paths: &[PathBuf], about: &[String]) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Follows a directory until Ctrl-C or SIGTERM.
+fn followed(paths: &[PathBuf], metrics: Option<SocketAddr>) -> anyhow::Result<Report> {
+    let [directory] = paths else {
+        bail!("--follow takes one directory");
+    };
+    ensure!(
+        directory.is_dir(),
+        "{} is no directory; --follow takes the DIR/trace of a cluster",
+        directory.display()
+    );
+    let ended = shell::run(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let end = async {
+            tokio::select! {
+                biased;
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        let ready = || eprintln!("following {}", directory.display());
+        let tell = |_: &str, rejection: &Rejection| show(rejection);
+        checker::follow(directory, metrics, end, ready, tell).await
+    });
+    ended.context("no event loop")?
+}
+
 fn print(report: &Report) {
     let headings = ["SPECIFICATION", "SUBJECTS", "ACTIONS", "VERDICT"];
     let mut rows = vec![headings.map(str::to_owned).to_vec()];
@@ -115,6 +173,16 @@ fn print(report: &Report) {
         "{} files, {} records, {} actions in {:.2} s, {rate:.0} a second",
         report.files, report.records, report.actions, report.seconds
     );
+    if let Some(replayed) = report
+        .verdicts
+        .iter()
+        .find(|one| one.specification == REPLAY)
+    {
+        println!(
+            "{} machines run again, {} steps in {:.2} s",
+            replayed.subjects, replayed.actions, report.replay_seconds
+        );
+    }
 }
 
 fn show(rejection: &Rejection) {
@@ -160,6 +228,8 @@ fn object(report: &Report) -> serde_json::Value {
         "records": report.records,
         "actions": report.actions,
         "seconds": report.seconds,
+        "replay_seconds": report.replay_seconds,
+        "container_starts": report.container_starts,
         "verdicts": verdicts,
     })
 }

@@ -19,7 +19,7 @@ use crate::cluster::{
     DataDir, Notice, Pki, Plan, Processes, Progress, Tasks, default_data_dir, forget_old_traces,
     log_to, say, supervise, write_kubeconfig,
 };
-use crate::components::{Component, sweep};
+use crate::components::{Component, Recording, sweep};
 
 /// Start a cluster on this machine and keep it running.
 ///
@@ -51,6 +51,20 @@ pub struct Up {
     /// Run every component in this process, for less memory; a crash of one is then a crash of all
     #[arg(long)]
     single_process: bool,
+    /// What to record in DIR/trace: nothing, what was done, or also what machines were given, to replay it
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Recording::Full)]
+    trace: Recording,
+    /// Hold what every component records against the specifications while the cluster runs; DIR/log/checker.log tells
+    #[arg(long)]
+    check: bool,
+    /// Where the check serves violations and lag, as Prometheus reads them: GET /metrics
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value = "127.0.0.1:6464",
+        requires = "check"
+    )]
+    check_metrics: SocketAddr,
 }
 
 const EXAMPLES: &str = "\
@@ -69,6 +83,10 @@ impl Up {
     /// What is missing before anything was started, or the component that ended the cluster and its reason.
     pub fn execute(self) -> anyhow::Result<()> {
         let begun = Instant::now();
+        ensure!(
+            !self.check || self.trace != Recording::Off,
+            "--check reads traces: --trace has to be actions or full"
+        );
         ensure!(
             nix::unistd::geteuid().is_root(),
             "pods need root: run it as root, as in `sudo plimsoll up`"
@@ -91,6 +109,8 @@ impl Up {
             self.pod_network_cidr,
             self.api_address,
             self.insecure_address,
+            self.trace,
+            self.check.then_some(self.check_metrics),
         )
     }
 
@@ -103,7 +123,9 @@ impl Up {
     ) -> anyhow::Result<PathBuf> {
         let pki = Pki::open(data_dir, environment.transport.clone())?;
         for part in &plan.parts {
-            pki.issue(&part.component.name(), &part.component.identity()?)?;
+            if let Some(identity) = part.component.identity()? {
+                pki.issue(&part.component.name(), &identity)?;
+            }
         }
         pki.issue_api(self.api_address)?;
         write_kubeconfig(data_dir, self.api_address, &pki.issue_admin("admin")?)
@@ -121,15 +143,13 @@ impl Up {
             sweep(&kubelet).await?;
         }
         let progress = Progress::begin(plan.parts.len());
+        let tracing = self.trace.within(data_dir);
         let (supervisor, notices) = if self.single_process {
-            supervise(plan.clone(), data_dir, Tasks::default(), environment)?
+            let tasks = Tasks::default();
+            supervise(plan.clone(), data_dir, tasks, tracing, environment)?
         } else {
-            supervise(
-                plan.clone(),
-                data_dir,
-                Processes::new(data_dir)?,
-                environment,
-            )?
+            let processes = Processes::new(data_dir)?;
+            supervise(plan.clone(), data_dir, processes, tracing, environment)?
         };
         pass_on_signals(supervisor.clone())?;
         let mut telling = Telling {

@@ -6,8 +6,9 @@ mod sweep;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use runtime::Subnet;
+use shell::Tracing;
 use transport::Identity;
 
 pub use start::start;
@@ -26,6 +27,8 @@ pub enum Component {
     Scheduler(Client),
     /// The kubelet of one node, with its container runtime
     Kubelet(Kubelet),
+    /// The check: holds what the others record against the specifications while they run
+    Checker(Checker),
 }
 
 /// What every component is told.
@@ -40,6 +43,47 @@ pub struct Place {
     /// Which start of this component it is; names its trace file and may not be used twice
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     pub incarnation: u64,
+    /// What to record in DIR/trace: nothing, what was done, or also what machines were given, to replay it
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Recording::Full)]
+    pub trace: Recording,
+}
+
+/// How much is written down of what components do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Recording {
+    /// Nothing.
+    Off,
+    /// Every action of every machine.
+    Actions,
+    /// Every action and every input.
+    #[default]
+    Full,
+}
+
+impl Recording {
+    /// As it is written on a command line.
+    fn name(self) -> &'static str {
+        match self {
+            Recording::Off => "off",
+            Recording::Actions => "actions",
+            Recording::Full => "full",
+        }
+    }
+
+    /// The recording in a cluster's directory.
+    pub fn within(self, data_dir: &Path) -> Option<Tracing> {
+        (self != Recording::Off).then(|| Tracing {
+            directory: data_dir.join("trace"),
+            inputs: self == Recording::Full,
+        })
+    }
+}
+
+impl Place {
+    /// What to record of the component's machines, and where.
+    pub fn tracing(&self) -> Option<Tracing> {
+        self.trace.within(&self.data_dir)
+    }
 }
 
 /// Settings of the store.
@@ -80,6 +124,17 @@ pub struct Client {
     /// UDP address of the API server
     #[arg(long, value_name = "ADDR")]
     pub apiserver: SocketAddr,
+}
+
+/// Settings of the check.
+#[derive(Args, Clone, Debug)]
+pub struct Checker {
+    /// Where and who.
+    #[command(flatten)]
+    pub place: Place,
+    /// Serve violations and lag here, as Prometheus reads them: GET /metrics
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: SocketAddr,
 }
 
 /// Settings of a kubelet.
@@ -125,18 +180,19 @@ impl Component {
         }
     }
 
-    /// Who it is to the others.
+    /// Who it is to the others; `None` if it does not talk to them.
     ///
     /// # Errors
     /// If a node has a name that cannot stand in a certificate.
-    pub fn identity(&self) -> anyhow::Result<Identity> {
-        Ok(match self {
+    pub fn identity(&self) -> anyhow::Result<Option<Identity>> {
+        Ok(Some(match self {
             Component::Store(_) => Identity::store(),
             Component::Apiserver(_) => Identity::apiserver(),
             Component::Controllers(_) => Identity::controllers(),
             Component::Scheduler(_) => Identity::scheduler(),
             Component::Kubelet(kubelet) => Identity::kubelet(&kubelet.node)?,
-        })
+            Component::Checker(_) => return Ok(None),
+        }))
     }
 
     /// The same component started another time.
@@ -153,6 +209,7 @@ impl Component {
             Component::Apiserver(apiserver) => &apiserver.place,
             Component::Controllers(client) | Component::Scheduler(client) => &client.place,
             Component::Kubelet(kubelet) => &kubelet.place,
+            Component::Checker(checker) => &checker.place,
         }
     }
 
@@ -162,6 +219,7 @@ impl Component {
             Component::Apiserver(apiserver) => &mut apiserver.place,
             Component::Controllers(client) | Component::Scheduler(client) => &mut client.place,
             Component::Kubelet(kubelet) => &mut kubelet.place,
+            Component::Checker(checker) => &mut checker.place,
         }
     }
 
@@ -172,6 +230,7 @@ impl Component {
             Component::Controllers(_) => "controllers",
             Component::Scheduler(_) => "scheduler",
             Component::Kubelet(_) => "kubelet",
+            Component::Checker(_) => "checker",
         }
     }
 
@@ -183,6 +242,7 @@ impl Component {
         option("data-dir", place.data_dir.display().to_string());
         option("listen", place.listen.to_string());
         option("incarnation", place.incarnation.to_string());
+        option("trace", place.trace.name().to_owned());
         match self {
             Component::Store(store) => option("engine", store.engine.to_string()),
             Component::Apiserver(apiserver) => {
@@ -199,6 +259,9 @@ impl Component {
                 option("apiserver", kubelet.apiserver.to_string());
                 option("node", kubelet.node.clone());
                 option("pod-cidr", kubelet.pod_cidr.to_string());
+            }
+            Component::Checker(checker) => {
+                option("metrics", checker.metrics.to_string());
             }
         }
         arguments

@@ -3,9 +3,11 @@
 use std::ffi::OsString;
 
 use anyhow::Context;
+use conformance::check::Rejection;
 use shell::{Environment, Shutdown};
 
-use super::{Apiserver, Client, Component, Store};
+use super::{Apiserver, Checker, Client, Component, Store};
+use crate::checker::follow;
 use crate::cluster::{API_CERTIFICATE, read_credentials};
 
 /// Runs a component until it is told to end. `ready` is called once, when it serves.
@@ -20,6 +22,13 @@ pub async fn start(
 ) -> anyhow::Result<()> {
     let place = component.place();
     let pki = place.data_dir.join("pki");
+    if let Component::Checker(Checker { place, metrics }) = &component {
+        let directory = place.data_dir.join("trace");
+        let end = shutdown.requested();
+        return follow(&directory, Some(*metrics), end, ready, told)
+            .await
+            .map(drop);
+    }
     let credentials = read_credentials(&pki, &component.name())?;
     match component {
         Component::Store(Store { place, engine }) => {
@@ -29,7 +38,7 @@ pub async fn start(
                 engine,
                 directory: place.data_dir.join("store"),
                 limits: Default::default(),
-                trace: Some(place.data_dir.join("trace")),
+                trace: place.tracing(),
                 incarnation: place.incarnation,
             };
             store::run(config, environment, shutdown, ready).await
@@ -39,7 +48,7 @@ pub async fn start(
                 address: place.listen,
                 apiserver,
                 credentials,
-                trace: Some(place.data_dir.join("trace")),
+                trace: place.tracing(),
                 incarnation: place.incarnation,
             };
             controllers::run(config, environment, shutdown, ready).await
@@ -49,7 +58,7 @@ pub async fn start(
                 address: place.listen,
                 apiserver,
                 credentials,
-                trace: Some(place.data_dir.join("trace")),
+                trace: place.tracing(),
                 incarnation: place.incarnation,
             };
             scheduler::run(config, environment, shutdown, ready).await
@@ -68,7 +77,7 @@ pub async fn start(
                 serving: read_credentials(&pki, API_CERTIFICATE)?,
                 insecure_address,
                 limits: Default::default(),
-                trace: Some(place.data_dir.join("trace")),
+                trace: place.tracing(),
                 incarnation: place.incarnation,
             };
             apiserver::run(config, environment, shutdown, ready).await
@@ -85,12 +94,28 @@ pub async fn start(
                 pod_cidr: kubelet.pod_cidr,
                 shim: shim()?,
                 capacity: kubelet::Capacity::default(),
-                trace: Some(kubelet.place.data_dir.join("trace")),
+                trace: kubelet.place.tracing(),
                 incarnation: kubelet.place.incarnation,
             };
             kubelet::run(config, environment, shutdown, ready).await
         }
+        Component::Checker(_) => Ok(()),
     }
+}
+
+/// A violation in the log.
+fn told(specification: &str, rejection: &Rejection) {
+    let place = rejection.place.as_ref().map(ToString::to_string);
+    tracing::error!(
+        specification,
+        subject = rejection.subject,
+        place,
+        action = rejection.action,
+        guard = rejection.guard,
+        detail = rejection.detail,
+        before = ?rejection.before,
+        "the cluster has left its specification"
+    );
 }
 
 /// This program as the shim that holds a pod.

@@ -43,7 +43,10 @@ impl Node {
                 cpu_milli: Some(4000),
                 ..Capacity::default()
             },
-            trace: Some(directory.path().join("trace")),
+            trace: Some(shell::Tracing {
+                directory: directory.path().join("trace"),
+                inputs: true,
+            }),
             incarnation: 1,
         };
         Self::launch(directory, config).await

@@ -41,6 +41,11 @@ impl Parts {
         self.file("next")
     }
 
+    /// The record of inputs.
+    pub(super) fn inputs(&self) -> PathBuf {
+        self.file("inputs")
+    }
+
     fn file(&self, end: &str) -> PathBuf {
         let (machines, incarnation) = (self.machine(), self.header.incarnation);
         self.directory
@@ -54,10 +59,23 @@ impl Parts {
 
     /// Drops the oldest files beyond what is kept.
     pub(super) fn drop_oldest(&self) -> io::Result<()> {
+        let files = self.files(|name| self.age(name))?;
+        // The last is the one that is written.
+        drop_beyond(self.limits.kept_bytes, &files, 1)
+    }
+
+    /// Drops records of inputs of the oldest incarnations, so that there is room for another.
+    pub(super) fn drop_oldest_inputs(&self) -> io::Result<()> {
+        let files = self.files(|name| self.age_of_inputs(name))?;
+        drop_beyond(self.limits.input_bytes, &files, 0)
+    }
+
+    /// The files that have an age, with their sizes, the oldest first.
+    fn files(&self, age: impl Fn(&OsStr) -> Option<(u64, u32)>) -> io::Result<Vec<Aged>> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
-            if let Some(age) = self.age(&entry.file_name()) {
+            if let Some(age) = age(&entry.file_name()) {
                 match entry.metadata() {
                     Ok(metadata) => files.push((age, metadata.len(), entry.path())),
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -66,16 +84,12 @@ impl Parts {
             }
         }
         files.sort();
-        let mut total: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
-        // The last is the one that is written.
-        for (_, bytes, path) in files.iter().rev().skip(1).rev() {
-            if total <= self.limits.kept_bytes {
-                break;
-            }
-            fs::remove_file(path)?;
-            total -= bytes;
-        }
-        Ok(())
+        Ok(files)
+    }
+
+    fn age_of_inputs(&self, name: &OsStr) -> Option<(u64, u32)> {
+        let rest = name.to_str()?.strip_prefix(&self.machine())?;
+        Some((rest.strip_suffix(".inputs")?.parse().ok()?, 0))
     }
 
     /// Where a file of this machine stands in the order of their ages: incarnation and part, the newest part of an
@@ -89,4 +103,20 @@ impl Parts {
         };
         Some((incarnation.parse().ok()?, part))
     }
+}
+
+/// A file, its size in bytes, and where it stands among those of its machine.
+type Aged = ((u64, u32), u64, PathBuf);
+
+/// Removes the oldest files until the others are within the limit; the newest `spared` are never removed.
+fn drop_beyond(limit: u64, files: &[Aged], spared: usize) -> io::Result<()> {
+    let mut total: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
+    for (_, bytes, path) in files.iter().rev().skip(spared).rev() {
+        if total <= limit {
+            break;
+        }
+        fs::remove_file(path)?;
+        total -= bytes;
+    }
+    Ok(())
 }

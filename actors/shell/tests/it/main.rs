@@ -9,9 +9,10 @@ use model::trace::Header;
 use shell::{Component, Effects, Environment, Handle, Rejected, Shutdown, Start, TraceWriter, Why};
 
 /// A machine that adds, tells, and wakes itself.
+#[derive(Encode, Decode)]
 struct Adder;
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 enum Input {
     Add(u32),
     TellLater(u64),

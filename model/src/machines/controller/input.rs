@@ -1,5 +1,7 @@
 //! What can happen to a controller.
 
+use bincode::{Decode, Encode};
+
 use crate::machines::controller::reconcile::Reconcile;
 use crate::machines::reflector::Delivery;
 use crate::objects::key::{GroupResource, ObjectKey};
@@ -7,7 +9,7 @@ use crate::objects::object::Object;
 use crate::objects::status::Status;
 
 /// What became of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Answer {
     /// Done, at this revision, with the objects that the answer carries.
     Done(u64, Vec<Object>),
@@ -18,7 +20,13 @@ pub enum Answer {
 }
 
 /// What can happen to a controller.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[bincode(
+    encode_bounds = "R: Reconcile, R::Seen: Encode",
+    decode_context = "()",
+    decode_bounds = "R: Reconcile, R::Seen: Decode<()>",
+    borrow_decode_bounds = "R: Reconcile, R::Seen: ::bincode::BorrowDecode<'__de, ()>"
+)]
 pub enum Input<R: Reconcile> {
     /// A resource changed, as the reflector tells it.
     Seen(GroupResource, Delivery<R::Seen>),

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bincode::{Decode, Encode};
+
 use crate::machines::controller::expectations::Expectations;
 use crate::machines::controller::reconcile::Reconcile;
 use crate::machines::workqueue::{Backoff, Queue};
 use crate::objects::key::{GroupResource, ObjectKey};
 
 /// The machine around a [`Reconcile`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Encode, Decode)]
 pub struct Controller<R> {
     /// The controller proper.
     pub reconcile: R,

@@ -1,5 +1,7 @@
 //! One look at one object.
 
+use bincode::{Decode, Encode};
+
 use crate::machines::controller::{Answer, Context, Next, Reconcile, Wakes};
 use crate::machines::garbage_collector::graph::Graph;
 use crate::machines::garbage_collector::state::{Session, Stage, Verdict};
@@ -15,7 +17,7 @@ use crate::objects::status::Reason;
 const UNSEEN_MS: u64 = 1_000;
 
 /// The garbage collector.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct GarbageCollector;
 
 impl Reconcile for GarbageCollector {

@@ -19,6 +19,8 @@ mod writes;
 
 use std::collections::BTreeMap;
 
+use bincode::{Decode, Encode};
+
 pub use input::{
     ContainerReport, Input, Measure, Outcome, ReportedState, SandboxReport, Timer, Written,
 };
@@ -29,14 +31,14 @@ pub use state::{
 };
 
 /// The kubelet of one node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Kubelet {
     /// What it was started with.
     pub config: Config,
 }
 
 /// What a kubelet is started with.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Config {
     /// Name of the node.
     pub node_name: String,

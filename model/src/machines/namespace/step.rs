@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use bincode::{Decode, Encode};
+
 use crate::machines::controller::{Answer, Ask, Context, Next, Reconcile, Wakes};
 use crate::machines::namespace::view::NamespaceView;
 use crate::machines::reflector::{Delivery, Delta, Store};
@@ -18,7 +20,7 @@ const KUBERNETES: &str = "kubernetes";
 const AGAIN_MS: u64 = 500;
 
 /// The namespace controller.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Namespaces;
 
 /// Every namespace.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use bincode::{Decode, Encode};
+
 use crate::machines::controller::{Answer, Ask, Context, Next, Reconcile, Wakes};
 use crate::machines::pod_gc::view::{QUARANTINE_MS, Seen, View};
 use crate::machines::reflector::Delivery;
@@ -12,7 +14,7 @@ use crate::objects::object::Object;
 use crate::objects::status::Reason;
 
 /// The controller.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct PodGc;
 
 /// How far a look is.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bincode::{Decode, Encode};
+
 use serde::Deserialize;
 
 use crate::machines::controller::Wakes;
@@ -14,7 +16,9 @@ use crate::objects::meta::Meta;
 pub(super) const QUARANTINE_MS: u64 = 40_000;
 
 /// What is read of a pod or node: of a node only that it is there.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Encode, Decode,
+)]
 #[serde(from = "Body")]
 pub struct Seen {
     pub(super) uid: String,

@@ -1,9 +1,11 @@
 //! What a reflector is told.
 
+use bincode::{Decode, Encode};
+
 use crate::objects::key::ObjectKey;
 
 /// One object of a list, or of an event.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Item<V> {
     /// What names it.
     pub key: ObjectKey,
@@ -14,7 +16,7 @@ pub struct Item<V> {
 }
 
 /// One event of a watch.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum Event<V> {
     /// `ADDED` or `MODIFIED`: for a copy they are the same.
     Applied(Item<V>),
@@ -23,7 +25,7 @@ pub enum Event<V> {
 }
 
 /// How a watch ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum WatchEnd {
     /// The connection broke, or the watch could not be opened.
     Disconnected,
@@ -36,7 +38,7 @@ pub enum WatchEnd {
 }
 
 /// What can happen to a reflector.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum Input<V> {
     /// The list that was asked for.
     Listed {

@@ -1,12 +1,14 @@
 //! What a reflector asks for and hands out.
 
+use bincode::{Decode, Encode};
+
 use crate::machines::reflector::input::Item;
 use crate::objects::bytes::Bytes;
 use crate::objects::key::ObjectKey;
 use crate::objects::object::Object;
 
 /// A change to the receiver's copy.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum Delivery<V> {
     /// These are all objects there are; what is not among them is gone.
     Replace {

@@ -2,8 +2,10 @@
 
 use std::marker::PhantomData;
 
+use bincode::{Decode, Encode};
+
 /// The machine. `V` is what it moves without looking into it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Reflector<V> {
     /// The first wait after a failure, in milliseconds.
     pub backoff_first_ms: u64,

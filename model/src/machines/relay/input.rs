@@ -1,10 +1,12 @@
 //! What can happen to the relay.
 
+use bincode::{Decode, Encode};
+
 use super::{AskId, WatchId};
 use crate::messages::store::{Event, StoreRequest, StoreResponse, WatchRequest};
 
 /// How the engine's history was taken up: everything that happened to the keys after one revision and up to another.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Attachment<V> {
     /// The revision after which the events are.
     pub after: u64,
@@ -15,7 +17,7 @@ pub struct Attachment<V> {
 }
 
 /// Why the engine gave no answer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum CallError {
     /// It was not asked, or has certainly done nothing.
     Unsent {
@@ -30,7 +32,7 @@ pub enum CallError {
 }
 
 /// What can happen to the relay.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Input<V> {
     /// A request has arrived.
     Ask {

@@ -10,6 +10,8 @@ mod watch;
 
 use std::marker::PhantomData;
 
+use bincode::{Decode, Encode};
+
 pub use input::{Attachment, CallError, Input, Timer};
 pub use output::Output;
 pub use state::State;
@@ -17,7 +19,7 @@ pub use state::State;
 pub use super::store::{AskId, Limits, Value, WatchId};
 
 /// The machine: a store's front over values `V`, with the store itself elsewhere.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Relay<V> {
     limits: Limits,
     values: PhantomData<V>,

@@ -1,5 +1,7 @@
 //! One round over one ReplicaSet: `syncReplicaSet`.
 
+use bincode::{Decode, Encode};
+
 use crate::machines::controller::{Answer, Ask, Context, Next, Reconcile, Wakes};
 use crate::machines::reflector::Delivery;
 use crate::machines::replicaset::state::{Claim, Session, Stage, View};
@@ -16,7 +18,7 @@ use crate::objects::status::Reason;
 const LOST_WAIT_MS: u64 = 1_000;
 
 /// The ReplicaSet controller.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct ReplicaSets;
 
 impl Reconcile for ReplicaSets {

@@ -266,7 +266,7 @@ impl From<PodBody> for PodView {
 }
 
 /// What is read of an object.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum Seen {
     /// A ReplicaSet.
     ReplicaSet(Box<ReplicaSetView>),

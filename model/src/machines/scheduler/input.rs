@@ -1,12 +1,14 @@
 //! What can happen to the scheduler.
 
+use bincode::{Decode, Encode};
+
 use crate::machines::reflector::Delivery;
 use crate::machines::scheduler::view::{NodeView, PodView};
 use crate::objects::key::ObjectKey;
 use crate::objects::status::Reason;
 
 /// What became of a binding.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum Binding {
     /// Persisted.
     Done,
@@ -17,7 +19,7 @@ pub enum Binding {
 }
 
 /// What can happen to the scheduler.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum Input {
     /// Step 4: pods changed.
     Pods(Delivery<PodView>),

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use bincode::{Decode, Encode};
+
 use crate::machines::reflector::{Delta, Store};
 use crate::machines::scheduler::cache::Cache;
 use crate::machines::scheduler::queue::Queue;
@@ -9,7 +11,7 @@ use crate::machines::scheduler::view::{Demand, NodeView, PodView};
 use crate::objects::key::ObjectKey;
 
 /// The machine.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Encode, Decode)]
 pub struct Scheduler {
     /// How many bindings may be under way at once.
     pub bindings_max: usize,

@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use bincode::{Decode, Encode};
+
 use crate::machines::controller::{Answer, Ask, Context, Next, Reconcile, Wakes};
 use crate::machines::namespace::NamespaceView;
 use crate::machines::reflector::{Delivery, Delta, Store};
@@ -15,7 +17,7 @@ use crate::objects::status::Reason;
 const DEFAULT: &str = "default";
 
 /// The service account controller.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct ServiceAccounts;
 
 /// Namespaces and service accounts. Of an account only its key counts; it is read with the same view, whose

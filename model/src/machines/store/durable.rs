@@ -6,10 +6,12 @@
 
 use std::collections::BTreeMap;
 
+use bincode::{Decode, Encode};
+
 use crate::messages::store::{Key, LeaseId};
 
 /// One state of a key.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Version<V> {
     /// The revision that wrote it.
     pub mod_revision: u64,
@@ -24,7 +26,7 @@ pub struct Version<V> {
 }
 
 /// One change inside a revision.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Change<V> {
     /// The key.
     pub key: Key,
@@ -33,7 +35,7 @@ pub struct Change<V> {
 }
 
 /// One record of a commit.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum Record<V> {
     /// A revision.
     Revision {
@@ -67,7 +69,7 @@ pub enum Record<V> {
 ///
 /// The shell's disk holds the same in tables; a simulation applies the records of each completed commit to
 /// one of these.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Durable<V> {
     /// The revision of the base. Ranges below it and watches from before it are refused.
     pub compacted: u64,

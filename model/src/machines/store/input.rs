@@ -1,5 +1,7 @@
 //! What can happen to the store.
 
+use bincode::{Decode, Encode};
+
 use crate::messages::store::{LeaseId, StoreRequest, WatchRequest};
 
 /// Names a request until it is answered; chosen by the shell, used once.
@@ -9,7 +11,7 @@ pub type AskId = u64;
 pub type WatchId = u64;
 
 /// What can happen to the store.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Input<V> {
     /// A request has arrived.
     Ask {

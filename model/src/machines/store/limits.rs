@@ -1,8 +1,10 @@
 //! How far everything in the store can grow.
 
+use bincode::{Decode, Encode};
+
 /// The bounds of a store. Each has an error in [`StoreError`](crate::messages::store::StoreError), unless it is
 /// said here what happens instead.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Limits {
     /// Bytes of a key.
     pub key_bytes: u64,

@@ -18,6 +18,8 @@ mod watch;
 
 use std::marker::PhantomData;
 
+use bincode::{Decode, Encode};
+
 pub use durable::{Change, Durable, Incoherent, Record, Version};
 pub use input::{AskId, Input, Timer, WatchId};
 pub use limits::Limits;
@@ -26,7 +28,7 @@ pub use state::State;
 pub use value::Value;
 
 /// The machine: etcd's key-value model over values `V`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Store<V> {
     limits: Limits,
     values: PhantomData<V>,

@@ -1,7 +1,9 @@
 //! What can happen to a supervisor.
 
+use bincode::{Decode, Encode};
+
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Input {
     /// A component says that it serves.
     Ready {
@@ -26,7 +28,7 @@ pub enum Input {
 }
 
 /// How a process ended.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Ending {
     /// It said why it could not go on.
     Failed(String),
@@ -47,7 +49,7 @@ impl Ending {
 }
 
 /// What a supervisor waits for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum Timer {
     /// The back-off of a component is over.
     Restart(String),

@@ -9,12 +9,14 @@ mod output;
 mod state;
 mod step;
 
+use bincode::{Decode, Encode};
+
 pub use input::{Ending, Input, Timer};
 pub use output::Output;
 pub use state::{Condition, PartState, Phase, State};
 
 /// One component to look after.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Part {
     /// Its name, unique in a plan: `store`, `node-1.kubelet`.
     pub name: String,
@@ -25,7 +27,7 @@ pub struct Part {
 }
 
 /// The machine: a plan, the same for a whole run.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Supervisor {
     /// The components.
     pub parts: Vec<Part>,

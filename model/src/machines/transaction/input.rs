@@ -1,5 +1,7 @@
 //! What can happen to a write.
 
+use bincode::{Decode, Encode};
+
 use crate::messages::api::DeleteOptions;
 use crate::messages::store::StoreResponse;
 use crate::objects::key::ObjectKey;
@@ -9,7 +11,7 @@ use crate::objects::kinds::Subresource;
 pub type WriteId = u64;
 
 /// One input.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Input<V, C> {
     /// A write is asked for. It is answered exactly once.
     Submit {
@@ -46,7 +48,7 @@ pub enum Input<V, C> {
 }
 
 /// An object as someone has seen it, possibly out of date.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Seen<V> {
     /// It did not exist.
     Absent,
@@ -70,7 +72,7 @@ impl<V> Seen<V> {
 }
 
 /// A write as a client asks for it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Write<C> {
     /// Which object. The name is empty for a create whose body names the object or has it generated.
     pub key: ObjectKey,
@@ -81,7 +83,7 @@ pub struct Write<C> {
 }
 
 /// The verbs that write.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum WriteVerb<C> {
     /// A new object.
     Create(C),
@@ -109,7 +111,7 @@ impl<C> WriteVerb<C> {
 }
 
 /// The body of `pods/binding`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Binding {
     /// The node.
     pub node: String,

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 
+use bincode::{Decode, Encode};
+
 use crate::actions::transaction::TransactionAction as Action;
 use crate::machine::{Machine, Now, Out, Step};
 use crate::messages::store::{KeyValue, OperationResult, StoreError, StoreResponse, Transaction};
@@ -24,7 +26,7 @@ const ATTEMPTS_LIMIT: u32 = 16;
 const NAMES_LIMIT: u32 = 8;
 
 /// The machine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Encode, Decode)]
 pub struct Transactions<S> {
     /// The kinds' own rules.
     pub strategy: S,

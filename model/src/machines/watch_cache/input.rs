@@ -4,6 +4,8 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use bincode::{Decode, Encode};
+
 use crate::rules::resource_version::ReadAt;
 
 use super::Timer;
@@ -40,7 +42,13 @@ pub trait Cached: Clone + Debug + Eq + Hash {
 }
 
 /// One input.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[bincode(
+    encode_bounds = "V: Cached + Encode, V::Filter: Encode",
+    decode_context = "()",
+    decode_bounds = "V: Cached + Decode<()>, V::Filter: Decode<()>",
+    borrow_decode_bounds = "V: Cached + ::bincode::BorrowDecode<'__de, ()>, V::Filter: ::bincode::BorrowDecode<'__de, ()>"
+)]
 pub enum Input<V: Cached> {
     /// A part of the list of all objects.
     Listed {
@@ -122,7 +130,7 @@ pub enum Input<V: Cached> {
 }
 
 /// An object of a list.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Listed<V> {
     /// Its key.
     pub key: Key,
@@ -133,7 +141,7 @@ pub struct Listed<V> {
 }
 
 /// One change in the store.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Fed<V> {
     /// The key.
     pub key: Key,
@@ -144,7 +152,7 @@ pub struct Fed<V> {
 }
 
 /// What a read wants.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Read<F> {
     /// One object.
     Get(Key),
@@ -162,7 +170,7 @@ pub enum Read<F> {
 }
 
 /// What a watch sees.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Watch<F> {
     /// Keys that begin with this, ending in `/`; or a whole key.
     pub prefix: Key,
@@ -175,7 +183,7 @@ pub struct Watch<F> {
 }
 
 /// Where a watch begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Start {
     /// Strictly after a revision.
     After(u64),

@@ -2,6 +2,8 @@
 
 use std::marker::PhantomData;
 
+use bincode::{Decode, Encode};
+
 use crate::actions::watch_cache::WatchCacheAction as Action;
 use crate::machine::{Machine, Now, Out, Step};
 
@@ -11,7 +13,7 @@ use super::state::{Feed, Queries, Scopes, State, Window};
 use super::{feed, follow, read, watch};
 
 /// How much a watch cache keeps and how long it waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Limits {
     /// Changes that the window keeps at most.
     pub window_changes: usize,
@@ -51,7 +53,7 @@ impl Default for Limits {
 }
 
 /// The machine.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct WatchCache<V> {
     /// How much it keeps.
     pub limits: Limits,
@@ -69,7 +71,7 @@ impl<V> WatchCache<V> {
 }
 
 /// What a watch cache waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum Timer {
     /// The next attempt to follow the store.
     Rest,
