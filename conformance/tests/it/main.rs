@@ -1,6 +1,7 @@
 //! Traces as the shells write them, read back; and traces that are not as they should be.
 
 mod corrupted;
+mod follow;
 mod pods;
 mod replay;
 mod simulation;
