@@ -83,6 +83,10 @@ fn alter(record: &mut Record, random: &mut Random) -> String {
             record.revision += 1 + random.below(3) as u64;
             "a later revision".to_owned()
         }
+        _ if record.actions.is_empty() => {
+            record.actions.push(Vec::new());
+            "an action of no bytes".to_owned()
+        }
         2 => {
             record.at_ms += 1 + random.below(1000) as u64;
             "a later time".to_owned()

@@ -141,6 +141,14 @@ fn pod(name: &str, revision: u64) -> Item<Bytes> {
     }
 }
 
+/// A reflector whose own timer does not fire while the test lasts: the test says when a wait is over.
+fn patient() -> Reflector<Bytes> {
+    let mut reflector = Reflector::default();
+    reflector.backoff_first_ms = 3_600_000;
+    reflector.backoff_cap_ms = 3_600_000;
+    reflector
+}
+
 fn conversation() -> Vec<Input<Bytes>> {
     vec![
         Input::ListFailed,
@@ -167,7 +175,7 @@ fn run(spoiled: Spoiled, limits: TraceLimits, directory: &Path) -> (PathBuf, Rep
     let trace = trace.with_inputs().unwrap();
     shell::run(async {
         let handle = Component::start(Start {
-            machine: Reflecting(Reflector::default(), spoiled),
+            machine: Reflecting(patient(), spoiled),
             durable: None,
             effects: Ignored,
             trace: Some(trace),
