@@ -200,6 +200,8 @@ impl Inputs {
     fn flush(&mut self) -> Result<(), TraceError> {
         let written = self.file.write_all(&self.gathered);
         self.gathered.clear();
+        // One large input does not keep its room for ever.
+        self.gathered.shrink_to(2 * GATHERED);
         written.map_err(|source| TraceError::File {
             path: self.path.clone(),
             source,
