@@ -66,10 +66,13 @@ struct Observer {
 impl Observer {
     fn of(cluster: &Arc<Cluster>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let (told, cluster) = (stop.clone(), cluster.clone());
+        // A test that fails drops its cluster, and with it this.
+        let (told, cluster) = (stop.clone(), Arc::downgrade(cluster));
         let counting = std::thread::spawn(move || {
             let mut seen = BTreeSet::new();
-            while !told.load(Ordering::Relaxed) {
+            while let Some(cluster) = cluster.upgrade()
+                && !told.load(Ordering::Relaxed)
+            {
                 seen.extend(
                     running_containers(&cluster)
                         .into_iter()
