@@ -40,18 +40,26 @@ impl Order {
         self.pass += 1;
     }
 
+    /// The store has written a revision: it waits for whoever asked for it.
+    fn wrote(&mut self, revision: u64) {
+        if !self.early.remove(&revision) {
+            self.open.insert(revision, self.pass + WAITED_PASSES);
+        }
+    }
+
+    /// Who asked for a revision says so; its trace may have been read before the store's.
+    fn committed(&mut self, revision: u64) {
+        if self.open.remove(&revision).is_none() {
+            self.early.insert(revision);
+        }
+    }
+
     /// A moment was read; it is action `index` of its record.
     pub(super) fn add(&mut self, index: usize, moment: Moment) {
         match &moment.said {
-            Said::Store(StoreAction::Wrote { revision, .. }) => {
-                if !self.early.remove(revision) {
-                    self.open.insert(*revision, self.pass + WAITED_PASSES);
-                }
-            }
+            Said::Store(StoreAction::Wrote { revision, .. }) => self.wrote(*revision),
             Said::Transaction(TransactionAction::Committed { revision, .. }) => {
-                if self.open.remove(revision).is_none() {
-                    self.early.insert(*revision);
-                }
+                self.committed(*revision);
             }
             _ => {}
         }
