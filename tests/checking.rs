@@ -116,6 +116,8 @@ fn a_cluster_is_checked_while_its_components_are_killed() {
     let cluster = Arc::new(Cluster::start(&[
         "--nodes",
         "2",
+        "--trace",
+        "full",
         "--check",
         "--check-metrics",
         &metrics,

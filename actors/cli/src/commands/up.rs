@@ -52,7 +52,7 @@ pub struct Up {
     #[arg(long)]
     single_process: bool,
     /// What to record in DIR/trace: nothing, what was done, or also what machines were given, to replay it
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Recording::Full)]
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Recording::Actions)]
     trace: Recording,
     /// Hold what every component records against the specifications while the cluster runs; DIR/log/checker.log tells
     #[arg(long)]

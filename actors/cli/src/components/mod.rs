@@ -44,7 +44,7 @@ pub struct Place {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     pub incarnation: u64,
     /// What to record in DIR/trace: nothing, what was done, or also what machines were given, to replay it
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Recording::Full)]
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Recording::Actions)]
     pub trace: Recording,
 }
 
@@ -54,9 +54,9 @@ pub enum Recording {
     /// Nothing.
     Off,
     /// Every action of every machine.
-    Actions,
-    /// Every action and every input.
     #[default]
+    Actions,
+    /// Every action and every input: a third of the throughput is paid for it.
     Full,
 }
 
