@@ -8,12 +8,12 @@ const SIZES: &[Size] = &[
     Size {
         name: "tiny",
         holds: "two pods of one name, one after the other, a node that may be lost, one fault of any kind",
-        states: 8_134,
+        states: 8_292,
         unseen: &["a pod is refused for want of room"],
     },
     Size {
         name: "ci",
-        holds: "the same with two nodes and two faults",
+        holds: "the same with two nodes and two faults, and either pod may be deleted",
         states: 817_545,
         unseen: &["a pod is refused for want of room"],
     },
@@ -85,6 +85,7 @@ pub fn world(size: &str) -> CreatePodWorld {
         }
         _ => CreatePodWorld {
             nodes: 2,
+            deletable: 2,
             faults: faults(2),
             ..tiny
         },

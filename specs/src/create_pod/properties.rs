@@ -125,7 +125,8 @@ fn collected(_: &World, state: &State) -> bool {
 }
 
 fn returns_in_time(_: &World, state: &State) -> bool {
-    let returned = |node: usize| state.gc[node] == Gc::StillMissed && state.api.nodes[node];
+    let returned =
+        |node: usize| matches!(state.gc[node], Gc::StillMissed(_)) && state.api.nodes[node];
     (0..state.gc.len()).any(returned)
 }
 

@@ -7,7 +7,7 @@ use model::objects::kinds;
 
 use crate::create_pod::Action;
 use crate::create_pod::pod::Object;
-use crate::create_pod::world::{Choice, CreatePodWorld, PodObject, State, node_name};
+use crate::create_pod::world::{Choice, CreatePodWorld, PODS, PodObject, State, node_name};
 
 /// The collector's look at a node.
 ///
@@ -20,10 +20,10 @@ pub enum Gc {
     Idle,
     /// It is gone.
     Missed,
-    /// Its pods are being deleted.
-    Marked,
-    /// It is still gone.
-    StillMissed,
+    /// These pods of it are being deleted.
+    Marked([bool; PODS]),
+    /// It is still gone. What was not marked before this look may be a pod of a node that is back.
+    StillMissed([bool; PODS]),
 }
 
 /// The number of every write: none is under way when the next is submitted.
@@ -63,8 +63,8 @@ impl CreatePodWorld {
                 }
             }
             Gc::Missed => choices.push(Choice::GcMarks(node)),
-            Gc::Marked => choices.push(Choice::GcLooks(node)),
-            Gc::StillMissed => choices.push(Choice::GcRemoves(node)),
+            Gc::Marked(_) => choices.push(Choice::GcLooks(node)),
+            Gc::StillMissed(_) => choices.push(Choice::GcRemoves(node)),
         }
     }
 
@@ -120,26 +120,27 @@ impl CreatePodWorld {
         let gone = !state.api.nodes[node];
         state.gc[node] = match state.gc[node] {
             Gc::Idle if gone => Gc::Missed,
-            Gc::Marked if gone => Gc::StillMissed,
+            Gc::Marked(pods) if gone => Gc::StillMissed(pods),
             _ => Gc::Idle,
         };
     }
 
     pub(super) fn gc_marks(&self, state: &mut State, node: usize) {
-        state.gc[node] = Gc::Marked;
-        for pod in 0..self.plan.len() {
-            let object = &mut state.api.pods[pod];
-            if object.is_on(node) && !object.deleting {
+        let marked = std::array::from_fn(|pod| state.api.pods[pod].is_on(node));
+        state.gc[node] = Gc::Marked(marked);
+        for (pod, _) in marked.iter().enumerate().filter(|(_, marked)| **marked) {
+            if !state.api.pods[pod].deleting {
                 self.delete(state, pod);
             }
         }
     }
 
     pub(super) fn gc_removes(&self, state: &mut State, node: usize) {
-        state.gc[node] = Gc::Idle;
-        for pod in 0..self.plan.len() {
-            let object = &state.api.pods[pod];
-            if object.is_on(node) && object.deleting {
+        let Gc::StillMissed(marked) = std::mem::take(&mut state.gc[node]) else {
+            return;
+        };
+        for (pod, _) in marked.iter().enumerate().filter(|(_, marked)| **marked) {
+            if state.api.pods[pod].object == Object::Present {
                 self.remove_object(state, pod);
             }
         }
