@@ -81,6 +81,7 @@ pub fn all() -> Vec<Listed> {
         crate::store::listed(),
         crate::watch::listed(),
         crate::create_pod::listed(),
+        crate::create_pod::machines::listed(),
         crate::replicaset::listed(),
         crate::watch::machines::listed(),
     ]
@@ -109,7 +110,7 @@ pub trait Checkable: Send {
     /// Walks short histories of it at random.
     fn histories(&self, plan: &Plan) -> Walked;
 
-    /// Every word, with the number of states if it is never taken.
+    /// Every word that is taken, with the number of states if it is not.
     fn without_each(&self) -> BTreeMap<&'static str, usize>;
 }
 
@@ -214,10 +215,9 @@ where
 
     fn without_each(&self) -> BTreeMap<&'static str, usize> {
         let states = |word| graph(&Checked::without(self.world.clone(), word)).projected;
-        W::words()
-            .iter()
-            .map(|word| (word.name, states(word.name)))
-            .collect()
+        let taken = graph(self).taken;
+        let words = taken.into_iter().filter(|(_, times)| *times > 0);
+        words.map(|(word, _)| (word, states(word))).collect()
     }
 }
 

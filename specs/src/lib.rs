@@ -5,6 +5,7 @@ pub mod checked;
 pub mod counterexample;
 pub mod create_pod;
 pub mod graph;
+pub mod guards;
 pub mod histories;
 pub mod liveness;
 pub mod node;

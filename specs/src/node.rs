@@ -4,88 +4,74 @@ use std::collections::{BTreeSet, VecDeque};
 
 use model::machine::{Machine, Now, Out, Request, Step};
 
-/// A machine that runs, with everything a driver holds for it. The clock stands still: timers fire in any
+/// A process that runs a machine, with everything a driver holds for it. The clock stands still: timers fire in any
 /// order, so whatever holds here holds for every timing.
-pub struct Node<M: Machine> {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Process<S, O, T: Ord> {
     /// What the machine knows.
-    pub state: M::State,
+    pub state: S,
     /// The timers that may fire.
-    pub timers: BTreeSet<M::Timer>,
+    pub timers: BTreeSet<T>,
     /// Outputs in the order in which they were made.
-    pub outbox: VecDeque<M::Output>,
+    pub outbox: VecDeque<O>,
 }
 
-impl<M: Machine> Clone for Node<M> {
-    fn clone(&self) -> Self {
-        Node {
-            state: self.state.clone(),
-            timers: self.timers.clone(),
-            outbox: self.outbox.clone(),
-        }
-    }
-}
+/// The process of a machine. A faulty variant that knows, says and waits for the same runs in the same process.
+pub type Node<M> = Process<<M as Machine>::State, <M as Machine>::Output, <M as Machine>::Timer>;
 
-impl<M: Machine> std::fmt::Debug for Node<M> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Node")
-            .field("state", &self.state)
-            .field("timers", &self.timers)
-            .field("outbox", &self.outbox)
-            .finish()
-    }
-}
-
-impl<M: Machine> PartialEq for Node<M> {
-    fn eq(&self, other: &Self) -> bool {
-        self.state == other.state && self.timers == other.timers && self.outbox == other.outbox
-    }
-}
-
-impl<M: Machine> Eq for Node<M> {}
-
-impl<M: Machine> std::hash::Hash for Node<M> {
-    fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
-        // Destructured, so that a field added here cannot be forgotten.
-        let Node {
-            state,
-            timers,
-            outbox,
-        } = self;
-        state.hash(hasher);
-        timers.hash(hasher);
-        outbox.hash(hasher);
-    }
-}
-
-impl<M: Machine> Node<M> {
+impl<S, O, T: Ord> Process<S, O, T> {
     /// Starts the machine with what it left on disk.
-    pub fn start(machine: &M, found: Option<M::Durable>) -> Self {
+    pub fn start<M>(machine: &M, found: Option<M::Durable>) -> Self
+    where
+        M: Machine<State = S, Output = O, Timer = T>,
+    {
         let mut out = Out::new();
         let state = machine.start(found, Now::default(), &mut out);
-        let mut node = Node {
+        let mut process = Process {
             state,
             timers: BTreeSet::new(),
             outbox: VecDeque::new(),
         };
-        node.collect(&mut out);
-        node
+        process.collect(&mut out);
+        process
     }
 
     /// Gives the machine an input.
-    pub fn step(&mut self, machine: &M, input: M::Input) -> Step<M::Action> {
+    pub fn step<M>(&mut self, machine: &M, input: M::Input) -> Step<M::Action>
+    where
+        M: Machine<State = S, Output = O, Timer = T>,
+    {
         let mut out = Out::new();
         let step = machine.step(&mut self.state, Now::default(), input, &mut out);
         self.collect(&mut out);
         step
     }
 
+    /// Gives the machine an input. Answers what has happened; nothing, if it was refused.
+    pub fn tell<M>(&mut self, machine: &M, input: M::Input) -> Vec<M::Action>
+    where
+        M: Machine<State = S, Output = O, Timer = T>,
+    {
+        match self.step(machine, input) {
+            Step::Moved(actions) => actions,
+            Step::Nothing | Step::Refused(_) => Vec::new(),
+        }
+    }
+
     /// Lets a pending timer fire.
-    pub fn fire(&mut self, machine: &M, timer: &M::Timer) -> Step<M::Action> {
+    pub fn fire<M>(&mut self, machine: &M, timer: &T) -> Step<M::Action>
+    where
+        M: Machine<State = S, Output = O, Timer = T>,
+        T: Clone,
+    {
         self.timers.remove(timer);
         self.step(machine, machine.fired(timer.clone()))
     }
 
-    fn collect(&mut self, out: &mut Out<M>) {
+    fn collect<M>(&mut self, out: &mut Out<M>)
+    where
+        M: Machine<State = S, Output = O, Timer = T>,
+    {
         for request in out.drain() {
             match request {
                 Request::Output(output) => self.outbox.push_back(output),

@@ -13,7 +13,7 @@ pub trait Specification {
     /// What the specification knows of that thing.
     type State: Clone + Debug + Eq + Hash;
     /// What can happen to it: the actions of machines, or a part of them.
-    type Action: Clone + Debug + Eq;
+    type Action: Clone + Debug + Eq + 'static;
 
     /// The state before anything has happened.
     fn begin(&self) -> Self::State;
@@ -37,6 +37,7 @@ pub struct Refused {
 impl Refused {
     /// Refuses by a guard.
     pub fn by(guard: &'static str, detail: impl Into<String>) -> Self {
+        crate::guards::asked(guard, false);
         Refused {
             guard,
             detail: detail.into(),
@@ -59,11 +60,11 @@ pub fn guard(
     guard: &'static str,
     detail: impl FnOnce() -> String,
 ) -> Result<(), Refused> {
-    if holds {
-        Ok(())
-    } else {
-        Err(Refused::by(guard, detail()))
+    if crate::guards::asked(guard, holds) {
+        return Ok(());
     }
+    let detail = detail();
+    Err(Refused { guard, detail })
 }
 
 /// Follows a run: a specification's state, and the first action that it refused.
@@ -86,6 +87,7 @@ impl<S: Specification> Acceptor<S> {
 
     /// Takes the next action. Answers whether the run is still one of the specification's.
     pub fn accept(&mut self, specification: &S, action: &S::Action) -> bool {
+        crate::guards::hear(action);
         if self.refused.is_none() {
             self.refused = specification.apply(&mut self.state, action).err();
         }

@@ -52,6 +52,7 @@ pub(super) fn faults(any: u8) -> Faults {
         ends: 1,
         losses: 1,
         any,
+        ..Faults::default()
     }
 }
 

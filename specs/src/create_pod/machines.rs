@@ -6,10 +6,11 @@ mod collector;
 mod host;
 mod kubelet;
 mod objects;
-mod process;
 mod properties;
 mod scheduler;
+mod set;
 mod sizes;
+mod suite;
 
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -32,10 +33,11 @@ pub use choice::Choice;
 pub use collector::Collector;
 pub use host::{Host, KubeletProcess, Node};
 pub use objects::{Change, Thing, Things};
-pub use process::{Process, Shipped, Suite};
 pub use properties::properties;
 pub use scheduler::SchedulerSide;
-pub use sizes::{quiet, stormy};
+pub use set::SetSide;
+pub use sizes::{composed, listed, quiet, stormy, world};
+pub use suite::{Shipped, Suite};
 
 use api::{node_key, pod_key};
 use choice::WORDS;
@@ -50,6 +52,10 @@ pub struct MachinesWorld<M> {
     pub machines: M,
     /// The pods that the client creates, one after another; one of a name waits until the one before it is gone.
     pub plan: Vec<Planned>,
+    /// How many pods a ReplicaSet asks for; its controller makes them, of the plan, instead of the client. 0 for none.
+    pub replicas: usize,
+    /// Whether the world begins when every process has started and has listed what there is.
+    pub settled: bool,
     /// How many nodes there are.
     pub nodes: usize,
     /// How many pods a node has room for.
@@ -73,6 +79,8 @@ pub struct State {
     pub store: Arc<Store>,
     /// What the API server's cache has.
     pub cache: Arc<Store>,
+    /// Whether the cache does not follow the store for the moment.
+    pub cache_stands: bool,
     /// How many of the planned pods were created.
     pub created: usize,
     /// The schedulers.
@@ -81,6 +89,8 @@ pub struct State {
     pub nodes: Vec<Arc<Node>>,
     /// The collector.
     pub collector: Arc<Collector>,
+    /// The ReplicaSet's controller.
+    pub set: Arc<SetSide>,
     /// What may still go wrong.
     pub left: Faults,
     /// Ghost: what no single moment tells of a pod, by UID.
@@ -115,6 +125,10 @@ impl<M: Suite> MachinesWorld<M> {
 
     /// Lets the acceptors hear what machines say.
     fn say(&self, state: &mut State, actions: impl IntoIterator<Item = Action>) {
+        let mut actions = actions.into_iter().peekable();
+        if actions.peek().is_none() {
+            return;
+        }
         let specification = self.specification();
         let heard = Arc::make_mut(&mut state.heard);
         for action in actions {
@@ -142,7 +156,8 @@ impl<M: Suite> MachinesWorld<M> {
     }
 
     fn client_choices(&self, state: &State, choices: &mut Vec<Choice>) {
-        if let Some(planned) = self.plan.get(state.created) {
+        let next = self.plan.get(state.created);
+        if let Some(planned) = next.filter(|_| self.replicas == 0) {
             let path = pod_key(planned.name).path();
             if !state.store.objects.contains_key(path.as_str()) {
                 choices.push(Choice::Create);
@@ -157,6 +172,9 @@ impl<M: Suite> MachinesWorld<M> {
         if state.cache.revision != state.store.revision {
             choices.push(Choice::CacheCatchesUp);
         }
+        if state.left.stale_views > 0 {
+            choices.push(Choice::CacheStands);
+        }
     }
 
     fn delete_pod(&self, state: &mut State, uid: &str) {
@@ -170,11 +188,14 @@ impl<M: Suite> MachinesWorld<M> {
     }
 
     /// Whether a pod is where it can stay: it runs, has ended, is gone, or there is no room for it.
-    fn settled(&self, state: &State, pod: usize) -> bool {
+    fn is_settled(&self, state: &State, pod: usize) -> bool {
         let alive = |node: usize| state.nodes[node].host.alive(&self.uid(pod));
         let Some(object) = state.store.pod(&self.uid(pod)) else {
             // It is gone, or waits for a name that is in use.
             let waits = pod >= state.created;
+            if waits && self.replicas > 0 {
+                return true;
+            }
             let path = pod_key(self.plan[pod].name).path();
             let used = state.store.objects.contains_key(path.as_str());
             return waits && used || !waits && !(0..self.nodes).any(alive);
@@ -216,21 +237,33 @@ impl<M: Suite> World for MachinesWorld<M> {
         let object = (1, Thing::named(objects::NAMESPACE));
         store.objects.insert(namespace.path().into(), object);
         let store = Arc::new(store);
-        State {
+        let mut state = State {
             cache: Arc::clone(&store),
             store,
+            cache_stands: false,
             created: 0,
             schedulers: (0..self.schedulers)
                 .map(|_| Arc::new(SchedulerSide::start(&self.machines.scheduler())))
                 .collect(),
             nodes: (0..self.nodes).map(|_| Arc::new(Node::default())).collect(),
             collector: Arc::new(Collector::start(&self.machines.pod_gc())),
+            set: Arc::new(SetSide::start(0)),
             left: self.faults,
             histories: BTreeMap::new(),
             bound_again: false,
             went_back: false,
             heard: Arc::new(Acceptor::new(&self.specification())),
+        };
+        if self.settled {
+            for node in 0..self.nodes {
+                self.take(&mut state, &Choice::KubeletStarts(node));
+                self.take(&mut state, &Choice::KubeletLists(node, false));
+            }
+            for at in 0..self.schedulers {
+                self.take(&mut state, &Choice::SchedulerSees(at));
+            }
         }
+        state
     }
 
     fn choices(&self, state: &State) -> Vec<Choice> {
@@ -246,6 +279,9 @@ impl<M: Suite> World for MachinesWorld<M> {
         if self.removable_nodes {
             self.collector_choices(state, &mut choices);
         }
+        if self.replicas > 0 {
+            self.set_choices(state, &mut choices);
+        }
         choices
     }
 
@@ -254,7 +290,14 @@ impl<M: Suite> World for MachinesWorld<M> {
         match choice {
             Choice::Create => self.create(state),
             Choice::Delete(uid) => self.delete_pod(state, uid),
-            Choice::CacheCatchesUp => state.cache = Arc::clone(&state.store),
+            Choice::CacheCatchesUp => {
+                state.cache_stands = false;
+                state.cache = Arc::clone(&state.store);
+            }
+            Choice::CacheStands => {
+                state.left.stale_views -= 1;
+                state.cache_stands = true;
+            }
             Choice::SchedulerSees(at) => self.scheduler_sees(state, *at),
             Choice::Bind(at, pod) => self.bind(state, *at, pod),
             Choice::BindLost(at, pod, done) => self.bind_lost(state, *at, pod, *done),
@@ -293,8 +336,17 @@ impl<M: Suite> World for MachinesWorld<M> {
             Choice::GcSees => self.collector_sees(state),
             Choice::GcFires(timer) => self.collector_fires(state, timer),
             Choice::GcAsks => self.collector_asks(state),
+            Choice::SetLists(cached) => self.set_lists(state, *cached),
+            Choice::SetSees => self.set_sees(state),
+            Choice::SetAsks(index) => self.set_asks(state, *index),
+            Choice::SetFires(timer) => self.set_fires(state, timer),
+            Choice::SetCrash => {
+                state.left.set_crashes -= 1;
+                state.left.any -= 1;
+                state.set = Arc::new(SetSide::start(state.set.reported()));
+            }
         }
-        if !self.cache_lags {
+        if !self.cache_lags && !state.cache_stands {
             state.cache = Arc::clone(&state.store);
         }
         *state != before
@@ -326,7 +378,7 @@ impl<M: Suite> World for MachinesWorld<M> {
         let named = |from: &str, to: &str| (from.to_owned(), to.to_owned());
         match choice {
             Choice::Create | Choice::Delete(_) => named("client", api),
-            Choice::CacheCatchesUp => named(api, api),
+            Choice::CacheCatchesUp | Choice::CacheStands => named(api, api),
             Choice::SchedulerSees(_) => (api.to_owned(), format!("scheduler {at}")),
             Choice::Bind(..) | Choice::BindLost(..) => (format!("scheduler {at}"), api.to_owned()),
             Choice::SchedulerFires(..) | Choice::SchedulerCrash(_) => {
@@ -346,6 +398,9 @@ impl<M: Suite> World for MachinesWorld<M> {
             Choice::GcSees => named(api, "pod GC"),
             Choice::GcFires(_) => named("pod GC", "pod GC"),
             Choice::GcAsks => named("pod GC", api),
+            Choice::SetLists(_) | Choice::SetSees => named(api, "controller"),
+            Choice::SetFires(_) | Choice::SetCrash => named("controller", "controller"),
+            Choice::SetAsks(_) => named("controller", api),
         }
     }
 
@@ -353,20 +408,23 @@ impl<M: Suite> World for MachinesWorld<M> {
         let State {
             store,
             cache,
+            cache_stands,
             created,
             schedulers,
             nodes,
             collector,
+            set,
             left,
             histories: _,
             bound_again: _,
             went_back: _,
             heard: _,
         } = state;
-        (store, cache, created, schedulers, nodes, collector, left).hash(&mut hasher);
+        (store, cache, cache_stands, created).hash(&mut hasher);
+        (schedulers, nodes, collector, set, left).hash(&mut hasher);
     }
 
     fn converged(&self, state: &State) -> bool {
-        (0..self.plan.len()).all(|pod| self.settled(state, pod))
+        self.has_replicas(state) && (0..self.plan.len()).all(|pod| self.is_settled(state, pod))
     }
 }

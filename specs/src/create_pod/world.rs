@@ -78,6 +78,10 @@ pub struct Faults {
     pub ends: u8,
     /// A machine loses its power.
     pub losses: u8,
+    /// The process of a ReplicaSet's controller ends and a new one begins.
+    pub set_crashes: u8,
+    /// The API server's cache stands still for a while; not counted among all of them.
+    pub stale_views: u8,
     /// All of them together.
     pub any: u8,
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::properties::properties;
 use super::reality::{Fact, Reality, pod_of, set};
 use super::{Choice, Level};
-use crate::node::Node;
+use crate::node::{Node, Process};
 use crate::world::{Happens, Property, Word, World};
 
 /// The size of the world.
@@ -65,7 +65,7 @@ impl World for ReplicaSetWorld {
 
     fn begin(&self) -> State {
         let mut state = State {
-            controller: Node::start(&self.machine, None),
+            controller: Process::start(&self.machine, None),
             reality: Reality::default(),
             pods_seen: 0,
             sets_seen: 0,
@@ -169,7 +169,7 @@ impl World for ReplicaSetWorld {
                 // Requests under way are lost with the process: what it caused may be unknown to it afterwards.
                 state.asked.clear();
                 state.answers.clear();
-                state.controller = Node::start(&self.machine, None);
+                state.controller = Process::start(&self.machine, None);
                 self.list(state, *revision);
             }
         }

@@ -9,7 +9,8 @@ mod world;
 use std::collections::{BTreeMap, VecDeque};
 
 use model::actions::store::StoreAction;
-use model::machines::store::{Durable, Limits, Record, Store};
+use model::machine::Machine;
+use model::machines::store::{Durable, Input, Limits, Output, Record, Store, Timer};
 use model::messages::store::{OperationResult, StoreResponse, WatchFrame};
 
 use crate::catalog::{Listed, Size};
@@ -27,11 +28,36 @@ const CLIENTS: usize = 3;
 /// The one key that everybody writes.
 const KEY: &str = "a";
 
-/// The size of the world.
+/// The shipped store, or one that knows, hears and says the same.
+pub trait Stores:
+    Machine<
+        Durable = Durable<u8>,
+        State = model::machines::store::State<u8>,
+        Input = Input<u8>,
+        Output = Output<u8>,
+        Timer = Timer,
+        Action = StoreAction,
+    >
+{
+}
+
+impl<M> Stores for M where
+    M: Machine<
+            Durable = Durable<u8>,
+            State = model::machines::store::State<u8>,
+            Input = Input<u8>,
+            Output = Output<u8>,
+            Timer = Timer,
+            Action = StoreAction,
+        >
+{
+}
+
+/// The size of the world, and its machine.
 #[derive(Clone, Debug)]
-pub struct StoreWorld {
+pub struct StoreWorld<M = Store<u8>> {
     /// The machine.
-    pub machine: Store<u8>,
+    pub machine: M,
     /// How many transactions each client tries.
     pub attempts: u8,
     /// How often the store may crash.

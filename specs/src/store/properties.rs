@@ -1,13 +1,13 @@
 //! What must hold of the store; the table is in the README beside this file.
 
-use super::{State, StoreWorld};
+use super::{State, StoreWorld, Stores};
 use crate::checked::Checked;
 use crate::world::Property;
 
-type World = Checked<StoreWorld>;
+type World<M> = Checked<StoreWorld<M>>;
 
 /// Every property, in the order of the table.
-pub fn properties() -> Vec<Property<StoreWorld>> {
+pub fn properties<M: Stores>() -> Vec<Property<StoreWorld<M>>> {
     vec![
         Property::always("acknowledged writes are durable", acknowledged_is_durable),
         Property::always("revisions are made once, without gaps", history_is_whole),
@@ -35,7 +35,7 @@ pub fn properties() -> Vec<Property<StoreWorld>> {
     ]
 }
 
-fn acknowledged_is_durable(_: &World, state: &State) -> bool {
+fn acknowledged_is_durable<M: Stores>(_: &World<M>, state: &State) -> bool {
     state
         .clients
         .iter()
@@ -48,7 +48,7 @@ fn acknowledged_is_durable(_: &World, state: &State) -> bool {
         })
 }
 
-fn history_is_whole(_: &World, state: &State) -> bool {
+fn history_is_whole<M: Stores>(_: &World<M>, state: &State) -> bool {
     let numbered = state
         .history
         .keys()
@@ -57,7 +57,7 @@ fn history_is_whole(_: &World, state: &State) -> bool {
     numbered && state.disk.check().is_ok()
 }
 
-fn swaps_are_linearizable(_: &World, state: &State) -> bool {
+fn swaps_are_linearizable<M: Stores>(_: &World<M>, state: &State) -> bool {
     state
         .clients
         .iter()
@@ -70,7 +70,7 @@ fn swaps_are_linearizable(_: &World, state: &State) -> bool {
         })
 }
 
-fn watch_is_faithful(_: &World, state: &State) -> bool {
+fn watch_is_faithful<M: Stores>(_: &World<M>, state: &State) -> bool {
     let watcher = &state.watcher;
     let passed = state.history.range(..=watcher.position);
     passed
@@ -78,7 +78,7 @@ fn watch_is_faithful(_: &World, state: &State) -> bool {
         .eq(watcher.received.iter().copied())
 }
 
-fn shown_is_durable(_: &World, state: &State) -> bool {
+fn shown_is_durable<M: Stores>(_: &World<M>, state: &State) -> bool {
     let shown = state
         .clients
         .iter()
@@ -88,32 +88,32 @@ fn shown_is_durable(_: &World, state: &State) -> bool {
     shown.max().unwrap_or(0) <= newest
 }
 
-fn refines(_: &World, state: &State) -> bool {
+fn refines<M: Stores>(_: &World<M>, state: &State) -> bool {
     state.refinement.refused.is_none()
 }
 
-fn all_write(_: &World, state: &State) -> bool {
+fn all_write<M: Stores>(_: &World<M>, state: &State) -> bool {
     state
         .clients
         .iter()
         .all(|client| !client.acknowledged.is_empty())
 }
 
-fn a_swap_fails(_: &World, state: &State) -> bool {
+fn a_swap_fails<M: Stores>(_: &World<M>, state: &State) -> bool {
     state.clients.iter().any(|client| client.refused)
 }
 
-fn writes_share_a_commit(_: &World, state: &State) -> bool {
+fn writes_share_a_commit<M: Stores>(_: &World<M>, state: &State) -> bool {
     state.largest_commit >= 2
 }
 
-fn watcher_resumes(_: &World, state: &State) -> bool {
+fn watcher_resumes<M: Stores>(_: &World<M>, state: &State) -> bool {
     state
         .watcher
         .resumed_at
         .is_some_and(|resumed| 1 < resumed && resumed < state.watcher.position)
 }
 
-fn watcher_is_told_compacted(_: &World, state: &State) -> bool {
+fn watcher_is_told_compacted<M: Stores>(_: &World<M>, state: &State) -> bool {
     state.watcher.told_compacted
 }

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
-use model::machine::{Machine, Step};
+use model::machine::Step;
 use model::machines::store::{Durable, Input, Output};
 use model::messages::store::{
     Compare, Event, KeyRange, Operand, Operation, RangeRequest, Relation, StoreRequest,
     Transaction, WatchFrame, WatchRequest,
 };
 
-use super::{Choice, Client, KEY, State, StoreSpecification, StoreWorld, Watcher, heard, swaps};
-use crate::node::Node;
+use super::{
+    Choice, Client, KEY, State, StoreSpecification, StoreWorld, Stores, Watcher, heard, swaps,
+};
+use crate::node::Process;
 use crate::specification::Acceptor;
 use crate::world::{Happens, Property, Word, World};
 
@@ -21,12 +23,12 @@ const COMPACTOR: u64 = 99;
 /// The watcher's name for its watch.
 const WATCH: u64 = 1;
 
-impl World for StoreWorld {
+impl<M: Stores> World for StoreWorld<M> {
     type State = State;
     type Choice = Choice;
 
     fn begin(&self) -> State {
-        let store = Node::start(&self.machine, Some(Durable::default()));
+        let store = Process::start(&self.machine, Some(Durable::default()));
         let mut state = State {
             disk: Durable::default(),
             writing: None,
@@ -193,7 +195,7 @@ impl World for StoreWorld {
     }
 }
 
-impl StoreWorld {
+impl<M: Stores> StoreWorld<M> {
     fn ask(&self, state: &mut State, number: usize) {
         let client = &mut state.clients[number];
         let value = (number as u8) * 10 + client.attempts;
@@ -244,7 +246,7 @@ impl StoreWorld {
         }
         state.watcher.frames.clear();
         state.watcher.open = false;
-        state.store = Node::start(&self.machine, Some(state.disk.clone()));
+        state.store = Process::start(&self.machine, Some(state.disk.clone()));
         state.follow(&self.machine.began(&state.store.state));
         self.carry_out(state);
     }
@@ -309,7 +311,12 @@ impl StoreWorld {
     fn carry_out(&self, state: &mut State) {
         while let Some(output) = state.store.outbox.pop_front() {
             match output {
-                Output::Persist { through, records } => state.writing = Some((through, records)),
+                Output::Persist { through, records } => {
+                    // The shipped machine never asks for a second commit while one is under way; this disk does both.
+                    let writing = state.writing.get_or_insert_default();
+                    writing.0 = through;
+                    writing.1.extend(records);
+                }
                 Output::Frame { frame, .. } => state.watcher.frames.push_back(frame),
                 Output::Answer { to: COMPACTOR, .. } => {}
                 Output::Answer { to, response } => {

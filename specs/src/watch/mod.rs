@@ -39,7 +39,6 @@ pub fn world(size: &str) -> WatchWorld {
     let watch = |servers, filters: &[Filter]| Watch {
         servers,
         filters: filters.to_vec(),
-        weakened: None,
     };
     match size {
         "tiny" => WatchWorld {

@@ -9,3 +9,4 @@ mod relay;
 mod replicaset;
 mod store;
 mod watch;
+mod weakened;

@@ -15,6 +15,8 @@ pub enum Choice {
     Delete(String),
     /// The API server's cache has everything that the store has.
     CacheCatchesUp,
+    /// The API server's cache stands still until it catches up.
+    CacheStands,
     /// The scheduler sees what has changed (step 4), and decides (step 5).
     SchedulerSees(usize),
     /// The API server takes the binding of a pod (steps 6 and 7), and the scheduler hears what became of it.
@@ -59,9 +61,19 @@ pub enum Choice {
     GcFires(model::machines::controller::Timer),
     /// The API server answers the collector's oldest request.
     GcAsks,
+    /// A new process of the ReplicaSet's controller lists, from the store or from the cache.
+    SetLists(bool),
+    /// The ReplicaSet's controller sees what has changed.
+    SetSees,
+    /// The API server takes a request of the ReplicaSet's controller, and answers.
+    SetAsks(u32),
+    /// A wait of the ReplicaSet's controller is over.
+    SetFires(model::machines::controller::Timer),
+    /// The controller's process ends, with what it had asked for, and a new one begins.
+    SetCrash,
 }
 
-pub(super) const WORDS: [Word; 25] = {
+pub(super) const WORDS: [Word; 31] = {
     const fn word(name: &'static str, kind: Happens) -> Word {
         Word { name, kind }
     }
@@ -91,6 +103,12 @@ pub(super) const WORDS: [Word; 25] = {
         word("gc sees", Happens::Surely),
         word("gc's wait ends", Happens::Surely),
         word("gc asks", Happens::Surely),
+        word("cache stands", Happens::Fault),
+        word("set lists", Happens::Surely),
+        word("set sees", Happens::Surely),
+        word("set asks", Happens::Surely),
+        word("set's wait ends", Happens::Surely),
+        word("set crash", Happens::Fault),
     ]
 };
 
@@ -123,6 +141,12 @@ impl Choice {
             Choice::GcSees => (22, 0),
             Choice::GcFires(_) => (23, 0),
             Choice::GcAsks => (24, 0),
+            Choice::CacheStands => (25, 0),
+            Choice::SetLists(_) => (26, 0),
+            Choice::SetSees => (27, 0),
+            Choice::SetAsks(_) => (28, 0),
+            Choice::SetFires(_) => (29, 0),
+            Choice::SetCrash => (30, 0),
         }
     }
 }
@@ -139,9 +163,16 @@ impl fmt::Display for Choice {
             }
         };
         match self {
-            Choice::Create | Choice::CacheCatchesUp | Choice::GcSees | Choice::GcAsks => {
-                f.write_str(word)
-            }
+            Choice::Create
+            | Choice::CacheCatchesUp
+            | Choice::CacheStands
+            | Choice::GcSees
+            | Choice::GcAsks
+            | Choice::SetSees
+            | Choice::SetCrash => f.write_str(word),
+            Choice::SetAsks(index) => write!(f, "{word}: request {index}"),
+            Choice::SetFires(timer) => write!(f, "{word}: {timer:?}"),
+            Choice::SetLists(cached) => write!(f, "{word}: from {}", source(*cached)),
             Choice::Delete(uid) => write!(f, "{word}: {uid}"),
             Choice::GcFires(timer) => write!(f, "{word}: {timer:?}"),
             Choice::Bind(_, pod) => write!(f, "{word}: scheduler {at}, {pod}"),
@@ -153,8 +184,7 @@ impl fmt::Display for Choice {
                 write!(f, "{word}: scheduler {at}")
             }
             Choice::KubeletLists(_, cached) => {
-                let from = if *cached { "the cache" } else { "the store" };
-                write!(f, "{word}: node {at}, from {from}")
+                write!(f, "{word}: node {at}, from {}", source(*cached))
             }
             Choice::KubeletFires(_, timer) => write!(f, "{word}: node {at}, {timer:?}"),
             Choice::KubeletCrash(_, it) => {
@@ -173,4 +203,8 @@ impl fmt::Display for Choice {
             | Choice::RemoveNode(_) => write!(f, "{word}: node {at}"),
         }
     }
+}
+
+fn source(cached: bool) -> &'static str {
+    if cached { "the cache" } else { "the store" }
 }

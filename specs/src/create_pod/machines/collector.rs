@@ -15,7 +15,8 @@ use model::objects::object::Object;
 use model::objects::status::Status;
 
 use crate::create_pod::machines::api::{node_key, pod_key};
-use crate::create_pod::machines::{Choice, MachinesWorld, Process, State, Store, Suite, node_name};
+use crate::create_pod::machines::{Choice, MachinesWorld, State, Store, Suite, node_name};
+use crate::node::Process;
 
 /// The collector's process, what it has seen, and its requests that are under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,7 +39,7 @@ impl Collector {
         M: Machine<Durable = (), State = controller::State<PodGc>, Output = Output, Timer = Timer>,
     {
         Collector {
-            process: Process::start(machine),
+            process: Process::start(machine, None),
             seen: None,
             asked: VecDeque::new(),
         }
@@ -149,7 +150,7 @@ impl<M: Suite> MachinesWorld<M> {
 
     fn collector_step(&self, state: &mut State, input: Input<PodGc>) {
         let collector = Arc::make_mut(&mut state.collector);
-        collector.process.step(&self.machines.pod_gc(), input);
+        collector.process.tell(&self.machines.pod_gc(), input);
         while let Some(output) = collector.process.outbox.pop_front() {
             if let Output::Ask(key, index, ask) = output {
                 collector.asked.push_back((key, index, ask));

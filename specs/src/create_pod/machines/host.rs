@@ -10,8 +10,8 @@ use model::machines::kubelet::{
     self, ContainerReport, Operation, Outcome, Output, ReportedState, SandboxReport, Timer,
 };
 
-use crate::create_pod::machines::Process;
 use crate::create_pod::machines::objects::{CONTAINER, ONE, PodStatus};
+use crate::node::Process;
 
 /// A node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

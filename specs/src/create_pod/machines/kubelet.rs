@@ -14,7 +14,8 @@ use crate::create_pod::Action;
 use crate::create_pod::machines::api::{node_key, pod_key};
 use crate::create_pod::machines::host::{KILLED, KubeletProcess, Node, failed, summary};
 use crate::create_pod::machines::objects::{Change, PodStatus, Thing};
-use crate::create_pod::machines::{Choice, MachinesWorld, Process, State, Suite, node_name};
+use crate::create_pod::machines::{Choice, MachinesWorld, State, Suite, node_name};
+use crate::node::Process;
 
 impl<M: Suite> MachinesWorld<M> {
     pub(super) fn host_choices(&self, state: &State, node: usize, choices: &mut Vec<Choice>) {
@@ -134,7 +135,7 @@ impl<M: Suite> MachinesWorld<M> {
     }
 
     pub(super) fn kubelet_starts(&self, state: &mut State, node: usize) {
-        let process = Process::start(&self.machines.kubelet(node, self.room));
+        let process = Process::start(&self.machines.kubelet(node, self.room), None);
         Arc::make_mut(&mut state.nodes[node]).kubelet.process = Some(process);
         self.say(state, [Action::KubeletStarted(node_name(node))]);
         self.carry_out(state, node);
@@ -157,7 +158,7 @@ impl<M: Suite> MachinesWorld<M> {
         let Some(process) = &mut kubelet.process else {
             return;
         };
-        let actions = process.step(&self.machines.kubelet(node, self.room), input);
+        let actions = process.tell(&self.machines.kubelet(node, self.room), input);
         let name = node_name(node);
         let said = actions.into_iter();
         self.say(

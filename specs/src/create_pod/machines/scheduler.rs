@@ -15,7 +15,8 @@ use model::objects::key::ObjectKey;
 use crate::create_pod::Action;
 use crate::create_pod::machines::api::{node_key, pod_key};
 use crate::create_pod::machines::objects::node_view;
-use crate::create_pod::machines::{Choice, MachinesWorld, Process, State, Store, Suite, node_name};
+use crate::create_pod::machines::{Choice, MachinesWorld, State, Store, Suite, node_name};
+use crate::node::Process;
 
 /// A scheduler's process, and its bindings that are under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,7 +31,7 @@ impl SchedulerSide {
         M: Machine<Durable = (), State = scheduler::State, Output = Output, Timer = Timer>,
     {
         SchedulerSide {
-            process: Process::start(machine),
+            process: Process::start(machine, None),
             bindings: BTreeMap::new(),
         }
     }
@@ -116,7 +117,7 @@ impl<M: Suite> MachinesWorld<M> {
 
     fn scheduler_step(&self, state: &mut State, at: usize, input: Input) {
         let side = Arc::make_mut(&mut state.schedulers[at]);
-        let actions = side.process.step(&self.machines.scheduler(), input);
+        let actions = side.process.tell(&self.machines.scheduler(), input);
         while let Some(output) = side.process.outbox.pop_front() {
             // Conditions and events are for people.
             if let Output::Bind { pod, uid, ask } = output {
@@ -165,7 +166,7 @@ impl<M: Suite> MachinesWorld<M> {
 }
 
 /// What a watch tells of the way from what is known to what is there; a list if nothing was told before.
-fn deliveries<'a, V: Clone + PartialEq + 'a>(
+pub(super) fn deliveries<'a, V: Clone + PartialEq + 'a>(
     synced: bool,
     known: impl Iterator<Item = (&'a ObjectKey, &'a V)>,
     there: BTreeMap<ObjectKey, (u64, V)>,

@@ -13,7 +13,7 @@ use super::super::history::{Event, Object, Objects, prefix};
 use super::super::ledger::What;
 use super::super::specification::Action;
 use super::{Caches, Choice, Held, MachinesWorld, Reflectors, State, Stores};
-use crate::node::Node;
+use crate::node::{Node, Process};
 use crate::specification::Refused;
 
 /// A client and its connection.
@@ -53,7 +53,7 @@ enum Frame {
 impl<R: Reflectors> Client<R> {
     pub(super) fn start<S: Stores, C: Caches>(world: &MachinesWorld<S, C, R>) -> Self {
         let mut client = Client {
-            reflector: Node::start(&world.reflector, None),
+            reflector: Process::start(&world.reflector, None),
             want: world.streams.then_some(Want::Initial),
             asked: None,
             server: 0,

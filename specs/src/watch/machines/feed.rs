@@ -14,7 +14,7 @@ use model::messages::store::{
 use super::super::history::{Key, Object, PREFIX, Written, key};
 use super::super::specification::Action;
 use super::{Caches, Held, MachinesWorld, Reflectors, State, Stores};
-use crate::node::Node;
+use crate::node::Process;
 use crate::specification::Refused;
 
 /// Who asks the store; answers are given at once, so one number is enough.
@@ -343,7 +343,7 @@ impl<S: Stores, C: Caches, R: Reflectors> MachinesWorld<S, C, R> {
         }
         self.unfollow(state, server);
         state.servers[server].link = Link::default();
-        state.servers[server].cache = Node::start(&self.cache, None);
+        state.servers[server].cache = Process::start(&self.cache, None);
         state.floors[server] = 0;
         self.act(state, Action::ServerLost { server });
         self.carry_out(state, server);

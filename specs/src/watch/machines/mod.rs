@@ -24,7 +24,7 @@ use super::specification::{Action, Watch};
 use super::world::Writes;
 use crate::catalog::{Listed, Size};
 use crate::checked::Checked;
-use crate::node::Node;
+use crate::node::{Node, Process};
 use crate::specification::Acceptor;
 use crate::world::{Property, Word, World};
 use client::Client;
@@ -93,12 +93,12 @@ impl<S: Stores, C: Caches, R: Reflectors> World for MachinesWorld<S, C, R> {
 
     fn begin(&self) -> Self::State {
         let server = || Server {
-            cache: Node::start(&self.cache, None),
+            cache: Process::start(&self.cache, None),
             link: Link::default(),
         };
         let clients = self.watch.filters.len();
         let mut state = State {
-            store: Node::start(&self.store, Some(store::Durable::default())),
+            store: Process::start(&self.store, Some(store::Durable::default())),
             disk: store::Durable::default(),
             servers: (0..self.watch.servers).map(|_| server()).collect(),
             clients: (0..clients).map(|_| Client::start(self)).collect(),
@@ -291,7 +291,6 @@ pub fn world(size: &str) -> MachinesWorld {
         watch: Watch {
             servers,
             filters: vec![Filter::Marked],
-            weakened: None,
         },
         streams: size == "streams",
         script,

@@ -1,6 +1,5 @@
 //! Faults of the machines on a pod's path. Each is caught by the property of its row, and by no walk without faults.
 
-use model::machine::Machine;
 use model::machines::controller::{self, Answer, Controller};
 use model::machines::kubelet::{self, Kubelet, Operation};
 use model::machines::pod_gc::PodGc;
@@ -11,24 +10,13 @@ use model::objects::bytes::Bytes;
 use model::objects::key::ObjectKey;
 use model::objects::kinds;
 use model::objects::status::Status;
-use specs::checked::{Checked, find};
+use specs::checked::Checked;
 use specs::create_pod::machines::{Change, MachinesWorld, Shipped, Suite, Thing, Things};
 use specs::create_pod::world::{Faults, Planned};
 use specs::world::walk;
 
-use super::altered::{Fault, Faulty};
-use super::hunt::histories_to_kill;
-
-/// A fault: which of the machines it is in is told by the traits that it has.
-macro_rules! fault {
-    ($(#[$doc:meta])* $name:ident of $machine:ty { $($method:item)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy)]
-        struct $name;
-
-        impl Fault<$machine> for $name { $($method)* }
-    };
-}
+use super::altered::{AsItShips, Fault, Faulty, fault};
+use super::matrix::{Kill, Row, kill};
 
 fault! {
     /// kubernetes 59848: a kubelet that was started again believes a list from an API server that is behind, and runs
@@ -189,12 +177,6 @@ struct With<T, S, K, G> {
     pod_gc: G,
 }
 
-/// No fault.
-#[derive(Clone, Copy)]
-struct None_;
-
-impl<M: Machine> Fault<M> for None_ {}
-
 impl<T, S, K, G> Suite for With<T, S, K, G>
 where
     T: Fault<Transactions<Things>> + Send + Sync + 'static,
@@ -228,6 +210,9 @@ where
     }
 }
 
+/// A hunt that looks at more states has failed.
+const MOST: usize = 200_000;
+
 const POD: Planned = Planned {
     name: "a",
     restarts: true,
@@ -242,6 +227,8 @@ fn quiet<M>(machines: M) -> MachinesWorld<M> {
     MachinesWorld {
         machines,
         plan: vec![POD],
+        replicas: 0,
+        settled: false,
         nodes: 1,
         room: 1,
         schedulers: 1,
@@ -255,7 +242,16 @@ fn quiet<M>(machines: M) -> MachinesWorld<M> {
 /// How much of the world a bug needs to show.
 type Needs<M> = fn(&mut MachinesWorld<M>);
 
-fn caught<M: Suite>(machines: M, property: &'static str, needs: Needs<M>) {
+fn row<M: Suite>(bug: &'static str, machines: M, property: &'static str, needs: Needs<M>) -> Row {
+    Row {
+        specification: "create-pod",
+        bug,
+        property,
+        kill: Box::new(move || caught(machines.clone(), property, needs)),
+    }
+}
+
+fn caught<M: Suite>(machines: M, property: &'static str, needs: Needs<M>) -> Option<Kill> {
     let calm = Checked::new(quiet(machines.clone()));
     for seed in 0..100 {
         if let Err(violation) = walk(&calm, seed, 200) {
@@ -264,18 +260,11 @@ fn caught<M: Suite>(machines: M, property: &'static str, needs: Needs<M>) {
     }
     let mut world = quiet(machines);
     needs(&mut world);
-    let histories = histories_to_kill(world.clone())
-        .unwrap_or_else(|| panic!("no history walked at random breaks anything"));
-    let found = find(Checked::new(world), property);
-    let way = found.unwrap_or_else(|| panic!("nothing breaks \"{property}\""));
-    println!(
-        "{property}: {} steps, {histories} histories",
-        way.choices.len()
-    );
+    kill(world, property, MOST)
 }
 
-fn transactions<T>(transactions: T) -> With<T, None_, None_, None_> {
-    let (scheduler, kubelet, pod_gc) = (None_, None_, None_);
+fn transactions<T>(transactions: T) -> With<T, AsItShips, AsItShips, AsItShips> {
+    let (scheduler, kubelet, pod_gc) = (AsItShips, AsItShips, AsItShips);
     With {
         transactions,
         scheduler,
@@ -284,8 +273,8 @@ fn transactions<T>(transactions: T) -> With<T, None_, None_, None_> {
     }
 }
 
-fn kubelet<K>(kubelet: K) -> With<None_, None_, K, None_> {
-    let (transactions, scheduler, pod_gc) = (None_, None_, None_);
+fn kubelet<K>(kubelet: K) -> With<AsItShips, AsItShips, K, AsItShips> {
+    let (transactions, scheduler, pod_gc) = (AsItShips, AsItShips, AsItShips);
     With {
         transactions,
         scheduler,
@@ -294,8 +283,8 @@ fn kubelet<K>(kubelet: K) -> With<None_, None_, K, None_> {
     }
 }
 
-fn scheduler<S>(scheduler: S) -> With<None_, S, None_, None_> {
-    let (transactions, kubelet, pod_gc) = (None_, None_, None_);
+fn scheduler<S>(scheduler: S) -> With<AsItShips, S, AsItShips, AsItShips> {
+    let (transactions, kubelet, pod_gc) = (AsItShips, AsItShips, AsItShips);
     With {
         transactions,
         scheduler,
@@ -304,8 +293,8 @@ fn scheduler<S>(scheduler: S) -> With<None_, S, None_, None_> {
     }
 }
 
-fn pod_gc<G>(pod_gc: G) -> With<None_, None_, None_, G> {
-    let (transactions, scheduler, kubelet) = (None_, None_, None_);
+fn pod_gc<G>(pod_gc: G) -> With<AsItShips, AsItShips, AsItShips, G> {
+    let (transactions, scheduler, kubelet) = (AsItShips, AsItShips, AsItShips);
     With {
         transactions,
         scheduler,
@@ -333,41 +322,77 @@ const AT_MOST_ONE: &str = "never two live containers of one name";
 const NO_OVERCOMMIT: &str = "admitted pods never overcommit a node";
 const REMOVED: &str = "what is removed runs nowhere";
 
-macro_rules! bugs {
-    ($($test:ident: $suite:expr, $property:expr, $needs:expr;)*) => {
-        $(#[test]
-        fn $test() {
-            caught($suite, $property, $needs);
-        })*
-    };
-}
-
-bugs! {
-    // create-pod
-    bind_without_comparing: transactions(BindsWithoutComparing), BOUND_ONCE, |world| {
-        world.schedulers = 2;
-        world.nodes = 2;
-        world.cache_lags = true;
-    };
-    bind_without_a_uid: scheduler(BindsWithoutAUid), REFINES, |world| {
-        world.plan = vec![POD, POD];
-        world.deletable = 1;
-    };
-    kubernetes_76772_kubelet_does_not_check_again: kubelet(DoesNotCheckAgain), NO_OVERCOMMIT, |world| {
-        world.plan = vec![POD, OTHER];
-        world.schedulers = 2;
-    };
-    start_what_is_deleted: kubelet(StartsWhatIsDeleted), REFINES, |world| world.deletable = 1;
-    // at most one
-    kubernetes_59848_stale_list: kubelet(BelievesAStaleList), REMOVED, |world| {
-        crash(world);
-        world.deletable = 1;
-        world.cache_lags = true;
-    };
-    adopt_nothing: kubelet(AdoptsNothing), AT_MOST_ONE, crash;
-    remove_before_it_has_ended: kubelet(RemovesBeforeItHasEnded), REMOVED, |world| world.deletable = 1;
-    ignore_grace: transactions(IgnoresGrace), REMOVED, |world| world.deletable = 1;
-    // node failure
-    kubernetes_22667_pod_gc_trusts_its_cache: pod_gc(TrustsItsCache), REMOVED, loss;
-    pod_gc_looks_once: pod_gc(LooksOnce), REMOVED, loss;
+/// The rows of create-pod, at most one and node failure.
+pub fn rows() -> Vec<Row> {
+    vec![
+        row(
+            "a binding that compares no revision",
+            transactions(BindsWithoutComparing),
+            BOUND_ONCE,
+            |world| {
+                world.schedulers = 2;
+                world.nodes = 2;
+                world.cache_lags = true;
+            },
+        ),
+        row(
+            "a binding without a UID",
+            scheduler(BindsWithoutAUid),
+            REFINES,
+            |world| {
+                world.plan = vec![POD, POD];
+                world.deletable = 1;
+            },
+        ),
+        row(
+            "kubernetes 76772, 11161",
+            kubelet(DoesNotCheckAgain),
+            NO_OVERCOMMIT,
+            |world| {
+                world.plan = vec![POD, OTHER];
+                world.schedulers = 2;
+            },
+        ),
+        row(
+            "a deletion forgotten",
+            kubelet(StartsWhatIsDeleted),
+            REFINES,
+            |world| world.deletable = 1,
+        ),
+        row(
+            "kubernetes 59848 in a kubelet",
+            kubelet(BelievesAStaleList),
+            REMOVED,
+            |world| {
+                crash(world);
+                world.deletable = 1;
+                world.cache_lags = true;
+            },
+        ),
+        row(
+            "a kubelet that adopts nothing",
+            kubelet(AdoptsNothing),
+            AT_MOST_ONE,
+            crash,
+        ),
+        row(
+            "a removal before the end",
+            kubelet(RemovesBeforeItHasEnded),
+            REMOVED,
+            |world| world.deletable = 1,
+        ),
+        row(
+            "a deletion without grace",
+            transactions(IgnoresGrace),
+            REMOVED,
+            |world| world.deletable = 1,
+        ),
+        row("kubernetes 22667", pod_gc(TrustsItsCache), REMOVED, loss),
+        row(
+            "a collector that looks once",
+            pod_gc(LooksOnce),
+            REMOVED,
+            loss,
+        ),
+    ]
 }

@@ -4,6 +4,8 @@ mod altered;
 mod create_pod;
 mod faulty;
 mod hunt;
+mod matrix;
+mod store;
 mod watch;
 mod watch_caches;
 mod watch_parts;

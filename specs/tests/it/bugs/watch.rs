@@ -1,12 +1,11 @@
 //! The table of the watch specification's seeded bugs, and who catches them.
 
-use std::fmt::Write as _;
-
 use specs::watch::machines::{MachinesWorld, world};
 use specs::watch::world::Writes;
 
 use super::faulty::Faulty;
-use super::hunt::{Caught, calm, histories_to_kill, hunt};
+use super::hunt::calm;
+use super::matrix::{Row as MatrixRow, kill};
 use super::watch_caches::CacheFault;
 use super::watch_parts::{ReflectorFault, StoreFault};
 
@@ -243,45 +242,24 @@ macro_rules! with {
         };
         let calm = calm(put_in(1));
         assert!(calm.is_ok(), "{}: a calm run breaks: {calm:?}", $row.bug);
-        let seeds = histories_to_kill(put_in($row.servers));
-        told(hunt(put_in($row.servers), $row.property, MOST), seeds)
+        kill(put_in($row.servers), $row.property, MOST)
     }};
 }
 
-fn told<C: ToString>(
-    caught: Option<Caught<C>>,
-    histories: Option<u64>,
-) -> Option<(Vec<String>, usize, u64)> {
-    let caught = caught?;
-    let way = caught.way.iter().map(ToString::to_string).collect();
-    Some((way, caught.states, histories?))
-}
-
-#[test]
-fn every_seeded_bug_is_caught_by_the_property_of_its_row() {
-    let mut matrix = String::new();
-    let mut alive = Vec::new();
-    for row in table() {
-        let caught = match row.part {
+/// The rows of the watch specification.
+pub fn rows() -> Vec<MatrixRow> {
+    let rows = table().into_iter();
+    rows.map(|row| MatrixRow {
+        specification: "watch",
+        bug: row.bug,
+        property: row.property,
+        kill: Box::new(move || match row.part {
             Part::Cache(fault) => with!(row, cache: fault, store, reflector),
             Part::Reflector(fault) => with!(row, reflector: fault, store, cache),
             Part::Store(fault) => with!(row, store: fault, cache, reflector),
-        };
-        match caught {
-            Some((way, states, seeds)) => {
-                let (bug, property, steps) = (row.bug, row.property, way.len());
-                let line = format!(
-                    "{bug} | {property} | {steps} steps, {states} states | {seeds} histories"
-                );
-                println!("{line}");
-                writeln!(matrix, "{line}\n    {}", way.join("; "))
-                    .expect("a string takes what is written");
-            }
-            None => alive.push(row.bug),
-        }
-    }
-    assert!(alive.is_empty(), "not caught: {alive:?}");
-    insta::assert_snapshot!(matrix);
+        }),
+    })
+    .collect()
 }
 
 /// The worlds that bugs are put into are calm themselves, and no property is broken there by what ships.

@@ -1,13 +1,12 @@
-//! A machine of the world while its process runs, and the machines that the world is made of.
+//! The machines that the world is made of.
 
-use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
 
 use model::actions::controller::ControllerAction;
 use model::actions::kubelet::KubeletAction;
 use model::actions::scheduler::SchedulerAction;
 use model::actions::transaction::TransactionAction;
-use model::machine::{Machine, Now, Out, Request, Step};
+use model::machine::Machine;
 use model::machines::controller::{self, Controller};
 use model::machines::kubelet::{self, Config, Kubelet};
 use model::machines::pod_gc::PodGc;
@@ -103,60 +102,5 @@ impl Suite for Shipped {
 
     fn pod_gc(&self) -> Controller<PodGc> {
         Controller::new(PodGc)
-    }
-}
-
-/// A process: its machine's state, its pending timers, what it has sent and nobody took yet.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Process<S, O, T: Ord> {
-    /// What the machine knows.
-    pub state: S,
-    /// The timers that may fire.
-    pub timers: BTreeSet<T>,
-    /// Outputs in the order in which they were made.
-    pub outbox: VecDeque<O>,
-}
-
-impl<S, O, T: Ord> Process<S, O, T> {
-    /// Starts a machine that finds nothing on disk.
-    pub fn start<M: Machine<State = S, Output = O, Timer = T>>(machine: &M) -> Self {
-        let mut out = Out::new();
-        let state = machine.start(None, Now::default(), &mut out);
-        let mut process = Process {
-            state,
-            timers: BTreeSet::new(),
-            outbox: VecDeque::new(),
-        };
-        process.collect(&mut out);
-        process
-    }
-
-    /// Gives the machine an input. Tells what happened; nothing, if it was refused.
-    pub fn step<M: Machine<State = S, Output = O, Timer = T>>(
-        &mut self,
-        machine: &M,
-        input: M::Input,
-    ) -> Vec<M::Action> {
-        let mut out = Out::new();
-        let step = machine.step(&mut self.state, Now::default(), input, &mut out);
-        self.collect(&mut out);
-        match step {
-            Step::Moved(actions) => actions,
-            Step::Nothing | Step::Refused(_) => Vec::new(),
-        }
-    }
-
-    fn collect<M: Machine<State = S, Output = O, Timer = T>>(&mut self, out: &mut Out<M>) {
-        for request in out.drain() {
-            match request {
-                Request::Output(output) => self.outbox.push_back(output),
-                Request::Timer(timer, _) => {
-                    self.timers.insert(timer);
-                }
-                Request::Cancel(timer) => {
-                    self.timers.remove(&timer);
-                }
-            }
-        }
     }
 }
