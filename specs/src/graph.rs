@@ -65,7 +65,7 @@ impl<C: Clone> Graph<C> {
 }
 
 /// How many states are looked at before what they lead to is given numbers.
-const PART: usize = 8_192;
+const PART: usize = 1_024;
 
 /// So few states are looked at faster by one thread than by two.
 const FEW: usize = 64;
@@ -89,8 +89,14 @@ where
     let mut level = vec![first];
     while !level.is_empty() {
         let mut next = Vec::new();
-        for part in level.chunks(PART) {
-            let looks = look_at(world, &properties, part, &known.numbers);
+        let mut states = level.into_iter();
+        loop {
+            // States are dropped part by part: a level may be much of what there is.
+            let part: Vec<W::State> = states.by_ref().take(PART).collect();
+            if part.is_empty() {
+                break;
+            }
+            let looks = look_at(world, &properties, &part, &known.numbers);
             for look in looks {
                 graph.enter::<W>(&properties, look, &mut known, &mut next);
             }

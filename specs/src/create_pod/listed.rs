@@ -14,7 +14,7 @@ const SIZES: &[Size] = &[
     Size {
         name: "ci",
         holds: "the same with two nodes and two faults, and either pod may be deleted",
-        states: 817_545,
+        states: 1_806_658,
         unseen: &["a pod is refused for want of room"],
     },
 ];

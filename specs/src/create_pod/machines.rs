@@ -2,6 +2,7 @@
 
 mod api;
 mod choice;
+mod client;
 mod collector;
 mod host;
 mod kubelet;
@@ -18,7 +19,6 @@ use std::sync::Arc;
 
 use model::machine::Machine as _;
 use model::machines::kubelet::pod::{Phase, Requests};
-use model::machines::transaction::WriteVerb;
 use model::messages::api::DeleteOptions;
 use model::objects::key::ObjectKey;
 use model::objects::kinds;
@@ -39,7 +39,7 @@ pub use set::SetSide;
 pub use sizes::{composed, listed, quiet, stormy, world};
 pub use suite::{Shipped, Suite};
 
-use api::{node_key, pod_key};
+use api::node_key;
 use choice::WORDS;
 
 /// The most nodes.
@@ -56,6 +56,8 @@ pub struct MachinesWorld<M> {
     pub replicas: usize,
     /// Whether the world begins when every process has started and has listed what there is.
     pub settled: bool,
+    /// Whether what a kubelet asks of its runtime and of the API server is done before anything else happens.
+    pub prompt: bool,
     /// How many nodes there are.
     pub nodes: usize,
     /// How many pods a node has room for.
@@ -103,6 +105,18 @@ pub struct State {
     pub heard: Arc<Acceptor<CreatePod>>,
 }
 
+impl State {
+    /// Whether every process runs and has listed what there is.
+    fn have_listed(&self) -> bool {
+        let mut nodes = self.nodes.iter();
+        let listed = |node: &Arc<Node>| {
+            let process = node.kubelet.process.as_ref();
+            process.is_some_and(|process| process.state.pods_listed)
+        };
+        self.set.has_listed() && nodes.all(listed)
+    }
+}
+
 /// What a pod was.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct History {
@@ -139,83 +153,6 @@ impl<M: Suite> MachinesWorld<M> {
     /// The UID of a planned pod.
     fn uid(&self, pod: usize) -> String {
         format!("{}{pod}", self.plan[pod].name)
-    }
-
-    fn create(&self, state: &mut State) {
-        let pod = state.created;
-        let planned = self.plan[pod];
-        let thing = Box::new(Thing::pod(planned.name, planned.restarts));
-        let verb = WriteVerb::Create(Change::Whole(thing));
-        // A refusal is an answer too: the client tries again.
-        if self
-            .write(state, pod_key(planned.name), verb, &self.uid(pod))
-            .is_ok()
-        {
-            state.created += 1;
-        }
-    }
-
-    fn client_choices(&self, state: &State, choices: &mut Vec<Choice>) {
-        let next = self.plan.get(state.created);
-        if let Some(planned) = next.filter(|_| self.replicas == 0) {
-            let path = pod_key(planned.name).path();
-            if !state.store.objects.contains_key(path.as_str()) {
-                choices.push(Choice::Create);
-            }
-        }
-        for pod in 0..self.deletable {
-            let uid = self.uid(pod);
-            if state.store.pod(&uid).is_some_and(|it| !it.meta.deleting()) {
-                choices.push(Choice::Delete(uid));
-            }
-        }
-        if state.cache.revision != state.store.revision {
-            choices.push(Choice::CacheCatchesUp);
-        }
-        if state.left.stale_views > 0 {
-            choices.push(Choice::CacheStands);
-        }
-    }
-
-    fn delete_pod(&self, state: &mut State, uid: &str) {
-        let name = state.store.pod(uid).map(|pod| pod.meta.name.clone());
-        let options = DeleteOptions {
-            uid: Some(uid.to_owned()),
-            ..DeleteOptions::default()
-        };
-        // Refused only if it is gone by now.
-        let _ = self.delete(state, pod_key(&name.unwrap_or_default()), options);
-    }
-
-    /// Whether a pod is where it can stay: it runs, has ended, is gone, or there is no room for it.
-    fn is_settled(&self, state: &State, pod: usize) -> bool {
-        let alive = |node: usize| state.nodes[node].host.alive(&self.uid(pod));
-        let Some(object) = state.store.pod(&self.uid(pod)) else {
-            // It is gone, or waits for a name that is in use.
-            let waits = pod >= state.created;
-            if waits && self.replicas > 0 {
-                return true;
-            }
-            let path = pod_key(self.plan[pod].name).path();
-            let used = state.store.objects.contains_key(path.as_str());
-            return waits && used || !waits && !(0..self.nodes).any(alive);
-        };
-        let Some(node) = (0..self.nodes).find(|node| node_name(*node) == object.node) else {
-            return (0..self.nodes).all(|node| self.is_full(&state.store, node));
-        };
-        !object.meta.deleting()
-            && match object.status.phase {
-                Phase::Pending => false,
-                Phase::Running => alive(node),
-                Phase::Succeeded | Phase::Failed => !alive(node),
-            }
-    }
-
-    fn is_full(&self, store: &Store, node: usize) -> bool {
-        let name = node_name(node);
-        let holds = |pod: &Thing| pod.node == name && !pod.status.phase.terminal();
-        let held = store.pods().filter(|(_, pod)| holds(pod)).count();
-        !store.has_node(&name) || held >= self.room as usize
     }
 }
 
@@ -282,6 +219,11 @@ impl<M: Suite> World for MachinesWorld<M> {
         if self.replicas > 0 {
             self.set_choices(state, &mut choices);
         }
+        if self.prompt
+            && let Some(first) = choices.iter().find(|choice| choice.is_answer())
+        {
+            return vec![first.clone()];
+        }
         choices
     }
 
@@ -290,10 +232,7 @@ impl<M: Suite> World for MachinesWorld<M> {
         match choice {
             Choice::Create => self.create(state),
             Choice::Delete(uid) => self.delete_pod(state, uid),
-            Choice::CacheCatchesUp => {
-                state.cache_stands = false;
-                state.cache = Arc::clone(&state.store);
-            }
+            Choice::CacheCatchesUp => state.cache = Arc::clone(&state.store),
             Choice::CacheStands => {
                 state.left.stale_views -= 1;
                 state.cache_stands = true;
@@ -346,6 +285,7 @@ impl<M: Suite> World for MachinesWorld<M> {
                 state.set = Arc::new(SetSide::start(state.set.reported()));
             }
         }
+        state.cache_stands &= state.left.any > 0 || !state.have_listed();
         if !self.cache_lags && !state.cache_stands {
             state.cache = Arc::clone(&state.store);
         }

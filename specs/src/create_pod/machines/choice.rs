@@ -15,7 +15,7 @@ pub enum Choice {
     Delete(String),
     /// The API server's cache has everything that the store has.
     CacheCatchesUp,
-    /// The API server's cache stands still until it catches up.
+    /// The API server's cache stands still until whoever crashes has listed.
     CacheStands,
     /// The scheduler sees what has changed (step 4), and decides (step 5).
     SchedulerSees(usize),
@@ -113,6 +113,14 @@ pub(super) const WORDS: [Word; 31] = {
 };
 
 impl Choice {
+    /// Whether it answers what a kubelet has asked for.
+    pub(super) fn is_answer(&self) -> bool {
+        matches!(
+            self,
+            Choice::Started(..) | Choice::Stopped(..) | Choice::Persist(..) | Choice::Removed(..)
+        )
+    }
+
     /// Its place in the list of words, and whose node or scheduler it is.
     pub(super) fn parts(&self) -> (usize, usize) {
         match self {

@@ -77,7 +77,9 @@ impl<M: Suite> MachinesWorld<M> {
         };
         let due = process.timers.iter().filter(of_pods).cloned();
         choices.extend(due.map(|timer| Choice::KubeletFires(node, timer)));
-        if state.left.kubelet_crashes.min(state.left.any) > 0 {
+        // Nodes are alike: where the world begins settled, the first one's kubelet stands for any.
+        let may_crash = node == 0 || !self.settled;
+        if may_crash && state.left.kubelet_crashes.min(state.left.any) > 0 {
             choices.push(Choice::KubeletCrash(node, false));
             let waits = kubelet.operations.len() + kubelet.reports.len() + kubelet.removals.len();
             if waits > 0 {

@@ -48,6 +48,11 @@ impl SetSide {
         }
     }
 
+    /// Whether this process has listed.
+    pub(super) fn has_listed(&self) -> bool {
+        self.told.is_some()
+    }
+
     /// How many pods the set's status tells.
     pub(super) fn reported(&self) -> i64 {
         self.reported.0

@@ -229,6 +229,7 @@ fn quiet<M>(machines: M) -> MachinesWorld<M> {
         plan: vec![POD],
         replicas: 0,
         settled: false,
+        prompt: false,
         nodes: 1,
         room: 1,
         schedulers: 1,

@@ -76,7 +76,12 @@ fn kill_matrix() {
     let mut ways = String::new();
     let mut alive = Vec::new();
     for (row, kill) in rows.iter().zip(hunted(&rows)) {
-        let Some(Kill { way, states, histories }) = kill else {
+        let Some(Kill {
+            way,
+            states,
+            histories,
+        }) = kill
+        else {
             alive.push(row.bug);
             continue;
         };
