@@ -4,7 +4,7 @@ mod guards;
 
 use specs::catalog::Checkable;
 use specs::checked::Checked;
-use specs::create_pod::machines::{MachinesWorld, Shipped, quiet, stormy};
+use specs::create_pod::machines::{MachinesWorld, Shipped, composed, quiet, stormy};
 use specs::create_pod::world::{CreatePodWorld, Faults};
 use specs::create_pod::world_of;
 use specs::world::walk;
@@ -36,6 +36,17 @@ fn long_random_histories_of_the_machines_are_runs_of_the_specification() {
     let world = Checked::new(stormy(Shipped));
     for seed in 0..500 {
         if let Err(violation) = walk(&world, seed, 400) {
+            panic!("seed {seed}: {violation:#?}");
+        }
+    }
+}
+
+/// One ReplicaSet, two nodes, two pods, a crash, a stale view.
+#[test]
+fn random_histories_of_the_composed_configuration_are_runs_of_the_specification() {
+    let world = Checked::new(composed(Shipped));
+    for seed in 0..500 {
+        if let Err(violation) = walk(&world, seed, 200) {
             panic!("seed {seed}: {violation:#?}");
         }
     }

@@ -202,8 +202,15 @@ fn watch_word(action: &WatchAction) -> String {
 fn guards_of_the_watch() {
     let world = machines::world("large");
     let specification: Watch = world.watch.clone();
-    let world = Checked::new(machines::MachinesWorld { extras: 3, ..world });
-    let runs = runs::<Watch, _>(&world, 60, 80);
+    let mut runs = Vec::new();
+    for streams in [false, true] {
+        let world = Checked::new(machines::MachinesWorld {
+            extras: 4,
+            streams,
+            ..world.clone()
+        });
+        runs.extend(self::runs::<Watch, _>(&world, 60, 100));
+    }
     let known = weaken(&specification, &runs, 150, watch_word);
     let guards = guards_of(&[
         "watch/specification.rs",

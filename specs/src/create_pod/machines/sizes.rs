@@ -36,7 +36,7 @@ const SIZES: &[Size] = &[
     Size {
         name: "ci",
         holds: "a pod that may be deleted, a node that may be lost, a fault of any kind",
-        states: 0,
+        states: 20_983,
         unseen: &[
             "a name is used again and runs",
             "a pod is removed because its node is gone",
@@ -45,6 +45,7 @@ const SIZES: &[Size] = &[
             "gc asks",
             "gc sees",
             "gc's wait ends",
+            "kubelet's wait ends",
             "remove node",
             "set asks",
             "set crash",
@@ -52,12 +53,6 @@ const SIZES: &[Size] = &[
             "set sees",
             "set's wait ends",
         ],
-    },
-    Size {
-        name: "composed",
-        holds: "a ReplicaSet of 2 pods, 2 nodes, a crash of any process, a stale view",
-        states: 0,
-        unseen: &[],
     },
 ];
 
@@ -85,7 +80,6 @@ pub fn world(size: &str) -> MachinesWorld<Shipped> {
             },
             ..quiet
         },
-        "composed" => composed(Shipped),
         _ => MachinesWorld {
             faults: faults(1),
             ..quiet

@@ -56,22 +56,6 @@ fault! {
 }
 
 fault! {
-    /// etcd 19179: a watch that begins at the revision of the compaction misses the event after it.
-    MissesTheEventAfterACompaction of Store<u8> {
-        fn input(&self, state: &State<u8>, mut input: Input<u8>) -> Option<Input<u8>> {
-            if let Input::Watch { request, .. } = &mut input
-                && let Some(after) = &mut request.after
-                && *after == state.compacted()
-                && *after < state.durable()
-            {
-                *after += 1;
-            }
-            Some(input)
-        }
-    }
-}
-
-fault! {
     /// etcd 15271: a watch that is opened again is sent what it was sent before.
     GoesBackInTime of Store<u8> {
         fn input(&self, state: &State<u8>, mut input: Input<u8>) -> Option<Input<u8>> {
@@ -133,11 +117,6 @@ pub fn rows() -> Vec<Row> {
             "etcd 13766",
             HalvesACommit,
             "acknowledged writes are durable",
-        ),
-        row(
-            "etcd 19179 in the store",
-            MissesTheEventAfterACompaction,
-            faithful,
         ),
         row("etcd 15271 in the store", GoesBackInTime, faithful),
         row(
