@@ -150,7 +150,7 @@ impl Liar {
             return None;
         }
         memory.resumed += 1;
-        if memory.resumed % nth != 0 {
+        if !memory.resumed.is_multiple_of(nth) {
             return None;
         }
         let status = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Expired","code":410}"#;
