@@ -133,7 +133,11 @@ fn the_truth_is_not_accused() {
             assert!(busy.is_some(), "{} requests", proxy.requests());
             suite.join().expect("it does not panic")
         });
-        report.assert_kept();
+        // A slow link may leave too little to tell of a guarantee; what is told must be right.
+        report.assert_silent();
+        if late.is_zero() {
+            report.assert_kept();
+        }
     }
     cluster.stop();
 }

@@ -95,6 +95,7 @@ fn session() -> Session {
             replicas: 1,
             ready: vec!["second".to_owned()],
         }],
+        gaps: 0,
         ended_us: 40 * SECOND,
         patience_us: 5 * SECOND,
     }

@@ -84,7 +84,9 @@ impl Judged<'_> {
                     race[0].name
                 )
             });
-            for create in done {
+            // A short life may lie in a gap.
+            let whole = self.session.gaps == 0;
+            for create in done.into_iter().filter(|_| whole) {
                 let seen = self.lives.get(create.uid.as_str());
                 let seen = seen.is_some_and(|life| life[0].name == create.name);
                 found.look(seen, || {

@@ -21,6 +21,8 @@ pub struct Session {
     pub nodes: Vec<NodeSeen>,
     /// Pods of a `ReplicaSet` that were deleted.
     pub replaced: Vec<Replacement>,
+    /// How often a watch could not be resumed: what happened meanwhile was not seen.
+    pub gaps: u64,
     /// When the last thing was looked at.
     pub ended_us: u64,
     /// How long a cluster may take to run a pod, or, beyond its grace, to end it.

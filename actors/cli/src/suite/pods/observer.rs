@@ -47,11 +47,15 @@ async fn follow(
 ) -> anyhow::Result<()> {
     let mut over = shared.over.subscribe();
     let mut there: BTreeMap<String, Value> = BTreeMap::new();
-    let mut after = None;
+    let (mut after, mut listed) = (None, false);
     while !*over.borrow() {
         let from = match after {
             Some(after) => after,
-            None => list(shared, path, &mut there, &mut see).await?,
+            None => {
+                shared.seen.borrow_mut().gaps += u64::from(listed);
+                listed = true;
+                list(shared, path, &mut there, &mut see).await?
+            }
         };
         shared.news.send_modify(|news| *news += 1);
         after = Some(from);
