@@ -19,6 +19,9 @@ use crate::client::{Connection, Server};
 /// The most writes that are made to push the first revision out of the server's window.
 const PUSH_WRITES_MAX: usize = 60_000;
 
+/// How long a client waits before it asks again what was not answered as it should be.
+pub(super) const AFTER_A_FAILURE: Duration = Duration::from_millis(200);
+
 /// How long a client waits for a server that is away.
 const RECONNECT_TIME_MAX: Duration = Duration::from_secs(30);
 

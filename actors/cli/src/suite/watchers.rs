@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::objects;
 use super::random::Random;
 use super::readers::list;
-use super::session::Shared;
+use super::session::{AFTER_A_FAILURE, Shared};
 use crate::client::{Connection, Lines, Request};
 
 /// What a watcher is like.
@@ -78,9 +78,6 @@ pub(super) async fn watch(shared: Rc<Shared>, client: u32, habit: Habit) -> anyh
         connection = connect(&shared, habit).await?;
     }
 }
-
-/// How long a client waits before it asks again what was not answered as it should be.
-const AFTER_A_FAILURE: Duration = Duration::from_millis(200);
 
 /// How long a watch may bring nothing while something is due, before that is held against the server. Long, because a
 /// busy server is not a lying one.

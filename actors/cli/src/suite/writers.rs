@@ -10,7 +10,7 @@ use http::Method;
 
 use super::objects;
 use super::random::Random;
-use super::session::Shared;
+use super::session::{AFTER_A_FAILURE, Shared};
 use crate::client::{Connection, Request};
 
 /// How many objects a writer has.
@@ -21,8 +21,14 @@ pub(super) async fn write(shared: Rc<Shared>, client: u32) -> anyhow::Result<()>
     let mut random = Random::of(shared.plan.seed, client);
     let mut connection = shared.server.connect().await?;
     let mut there: BTreeMap<String, Content> = BTreeMap::new();
+    let mut broken_writes: BTreeMap<u64, u32> = BTreeMap::new();
     while !shared.writing_is_over() {
-        let name = format!("w{client}-{}", random.below(OBJECTS));
+        let object = random.below(OBJECTS);
+        // Of an object whose write had no answer nothing is certain any more: another takes its place.
+        let name = match broken_writes.get(&object) {
+            None => format!("w{client}-{object}"),
+            Some(times) => format!("w{client}-{object}-{times}"),
+        };
         let content = Content {
             value: shared.value(),
             selected: random.below(2) == 0,
@@ -50,6 +56,9 @@ pub(super) async fn write(shared: Rc<Shared>, client: u32) -> anyhow::Result<()>
             (_, Answer::Refused(_) | Answer::Unknown) => {}
         }
         if broken {
+            *broken_writes.entry(object).or_default() += 1;
+            // Whoever is in front of the server may take connections while it is away.
+            shared.pause(AFTER_A_FAILURE).await;
             connection = shared.reconnect().await?;
         }
     }
