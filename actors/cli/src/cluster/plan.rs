@@ -49,8 +49,7 @@ impl Plan {
         pod_network: [u8; 2],
         api_address: SocketAddr,
         insecure_address: Option<SocketAddr>,
-        trace: Recording,
-        check: Option<SocketAddr>,
+        (trace, check): (Recording, Option<SocketAddr>),
     ) -> anyhow::Result<Self> {
         ports::check_free(api_address, "--api-address")?;
         if let Some(address) = insecure_address {

@@ -109,8 +109,7 @@ impl Up {
             self.pod_network_cidr,
             self.api_address,
             self.insecure_address,
-            self.trace,
-            self.check.then_some(self.check_metrics),
+            (self.trace, self.check.then_some(self.check_metrics)),
         )
     }
 
