@@ -6,50 +6,18 @@ use std::time::Duration;
 
 use actix::dev::SendError;
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, SpawnHandle};
-use bincode::{Decode, Encode};
-use model::machine::{Machine, Out, Request, Step};
+use model::machine::{Out, Request, Step};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use transport::MessageId;
 
 use crate::envelope::{Envelope, Halt, panic_message};
+use crate::runnable::Runnable;
 use crate::tasks::Tasks;
 use crate::{Environment, TraceError, TraceWriter};
 
 /// How many inputs may wait in a component's mailbox, beside one for each sender that waits for room.
 const MAILBOX: usize = 256;
-
-/// A machine that a shell can run: its inputs may come from other threads; itself, what it finds, what it is given and
-/// what it says can be recorded.
-pub trait Runnable:
-    Machine<
-        Durable: Encode + Decode<()> + Unpin + 'static,
-        State: Unpin + 'static,
-        Input: Encode + Decode<()> + Send + 'static,
-        Output: 'static,
-        Timer: Unpin + 'static,
-        Action: Encode,
-    > + Encode
-    + Decode<()>
-    + Unpin
-    + 'static
-{
-}
-
-impl<M> Runnable for M where
-    M: Machine<
-            Durable: Encode + Decode<()> + Unpin + 'static,
-            State: Unpin + 'static,
-            Input: Encode + Decode<()> + Send + 'static,
-            Output: 'static,
-            Timer: Unpin + 'static,
-            Action: Encode,
-        > + Encode
-        + Decode<()>
-        + Unpin
-        + 'static
-{
-}
 
 /// Carries out the outputs of a machine.
 pub trait Effects<M: Runnable>: 'static {

@@ -384,12 +384,8 @@ impl Known {
     /// How many keys of a range there are at the newest durable revision.
     fn count(&self, range: &KeyRange) -> u64 {
         let mut newest: BTreeMap<&Key, Written> = BTreeMap::new();
-        for past in self
-            .history
-            .range(self.durable + 1..)
-            .rev()
-            .flat_map(|(_, pasts)| pasts)
-        {
+        let undurable = self.history.range(self.durable + 1..).rev();
+        for past in undurable.flat_map(|(_, pasts)| pasts) {
             newest.insert(&past.key, past.before.unwrap_or_default());
         }
         let there = |(key, written): &(&Key, &Written)| {

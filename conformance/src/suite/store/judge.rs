@@ -74,13 +74,9 @@ impl Session<'_> {
     }
 
     fn breach(&self, watch: &Watch, revision: u64, what: String) -> Breach {
-        let before = self
-            .observed
-            .watches
-            .iter()
-            .filter(|other| other.client == watch.client)
-            .take_while(|other| !std::ptr::eq(*other, watch))
-            .count();
+        let watches = self.observed.watches.iter();
+        let own = watches.filter(|other| other.client == watch.client);
+        let before = own.take_while(|other| !std::ptr::eq(*other, watch)).count();
         Breach {
             who: format!("watch {} of client {}", before + 1, watch.client),
             revision,
