@@ -125,7 +125,6 @@ fn every_part_of_the_path_to_etcd_may_be_killed() {
     let processes = crate::cluster::containers(&cluster);
     let stop = Arc::new(AtomicBool::new(false));
     let over = Arc::new(AtomicBool::new(false));
-    let own = || block_on(client(&cluster));
     let writer = std::thread::spawn({
         let (stop, client) = (stop.clone(), cluster.kubeconfig());
         move || block_on(async { write(from(&client).await?, stop).await })
@@ -141,7 +140,7 @@ fn every_part_of_the_path_to_etcd_may_be_killed() {
     }
     etcd.kill();
     let said = eventually(PATIENCE, || {
-        let answered = block_on(async { Ok(readyz(&own()).await) });
+        let answered = block_on(async { Ok(readyz(&client(&cluster).await?).await) });
         answered.ok().filter(|(status, _)| *status == 500)
     });
     let (_, said) = said.unwrap_or_else(|| panic!("ready without etcd:\n{}", cluster.told()));

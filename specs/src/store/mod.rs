@@ -1,5 +1,6 @@
 #![doc = include_str!("README.md")]
 
+mod attached;
 mod choice;
 mod properties;
 mod specification;

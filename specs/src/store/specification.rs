@@ -17,25 +17,25 @@ pub struct StoreSpecification;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Known {
     /// Whether it has started, now or before a crash.
-    started: bool,
+    pub(super) started: bool,
     /// The newest revision.
-    revision: u64,
+    pub(super) revision: u64,
     /// The newest durable one.
     pub(super) durable: u64,
     /// The commit under way: its newest revision, and the compaction that it makes durable.
-    committing: Option<(u64, u64)>,
+    pub(super) committing: Option<(u64, u64)>,
     /// History before this revision is forgotten.
     pub(super) compacted: u64,
     /// The same, as far as it is durable.
-    compacted_durably: u64,
+    pub(super) compacted_durably: u64,
     /// Nothing is known of revisions up to this one: the trace begins after it.
     pub(super) unknown: u64,
     /// The revisions that are known, with what each key was before.
     pub(super) history: BTreeMap<u64, Vec<Past>>,
     /// The last known write of each key.
-    keys: BTreeMap<Key, Written>,
+    pub(super) keys: BTreeMap<Key, Written>,
     pub(super) watches: BTreeMap<u64, Watched>,
-    failed: bool,
+    pub(super) failed: bool,
     /// Whether the revisions are those of an engine to which others write too: they grow, but not by one, and
     /// an answer may tell of one whose events have not come yet.
     pub(super) attached: bool,
@@ -144,44 +144,6 @@ impl Specification for StoreSpecification {
 }
 
 impl Known {
-    /// The events of an engine are followed, for the first time or again.
-    fn attach(&mut self, revision: u64, after: u64) -> Result<(), Refused> {
-        guard(
-            revision >= self.durable && after <= revision,
-            "an engine goes on from where it was",
-            || format!("at {revision} after {after}, it was at {}", self.durable),
-        )?;
-        guard(
-            self.watches
-                .values()
-                .all(|watched| after <= watched.position),
-            "a watch that is too far behind is ended, never thinned",
-            || format!("begins anew after {after} with watches {:?}", self.watches),
-        )?;
-        *self = Known {
-            started: true,
-            attached: true,
-            revision,
-            durable: revision,
-            compacted: after,
-            compacted_durably: after,
-            unknown: revision,
-            watches: std::mem::take(&mut self.watches),
-            ..Known::default()
-        };
-        Ok(())
-    }
-
-    fn detach(&mut self) -> Result<(), Refused> {
-        guard(
-            self.watches.is_empty(),
-            "who watches is told that the engine is away",
-            || format!("watches {:?}", self.watches),
-        )?;
-        (self.started, self.attached) = (true, true);
-        Ok(())
-    }
-
     fn start(&mut self, revision: u64, compacted: u64) -> Result<(), Refused> {
         if !self.started {
             *self = Known {
@@ -305,18 +267,6 @@ impl Known {
         self.compacted_durably = compacted;
         // A crash cannot bring back what was before this.
         self.history = self.history.split_off(&(compacted + 1));
-        Ok(())
-    }
-
-    /// Every event of the engine up to a revision has come.
-    fn follow(&mut self, through: u64) -> Result<(), Refused> {
-        guard(
-            through >= self.revision.max(self.durable + 1),
-            "what is followed goes forward",
-            || format!("to {through}, the newest is {}", self.revision),
-        )?;
-        (self.revision, self.durable) = (through, through);
-        self.history = self.history.split_off(&(self.compacted + 1));
         Ok(())
     }
 

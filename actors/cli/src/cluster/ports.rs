@@ -32,7 +32,7 @@ pub(super) fn check_free(address: SocketAddr, option: &str) -> anyhow::Result<()
 ///
 /// # Errors
 /// If there are none.
-pub(super) fn free_udp(count: usize) -> anyhow::Result<Vec<SocketAddr>> {
+pub fn free_udp(count: usize) -> anyhow::Result<Vec<SocketAddr>> {
     let choose = || -> std::io::Result<Vec<SocketAddr>> {
         let sockets: Vec<_> = (0..count)
             .map(|_| UdpSocket::bind(("127.0.0.1", 0)))

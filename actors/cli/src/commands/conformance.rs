@@ -8,9 +8,15 @@ use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use conformance::suite::judge;
 use conformance::suite::observed::Observed;
+use conformance::suite::store;
+
+use ::store::Engine;
+use ::store::etcd::EtcdAddress;
 
 use crate::client::{Server, find_kubeconfig};
-use crate::suite::{Plan, Report, check_api, check_pods, observe};
+use crate::suite::{
+    Plan, Report, check_api, check_pods, observe, observe_engine, observe_etcd, report_of_store,
+};
 
 /// Hold a running Kubernetes, this one or any other, against the specification.
 #[derive(Debug, Args)]
@@ -26,6 +32,8 @@ Examples:
   plimsoll conformance run --kubeconfig ~/.kube/config  any other
   plimsoll conformance run --suite api --report junit > api.xml
   plimsoll conformance run --suite create-pod --image registry.k8s.io/pause:3.10
+  plimsoll conformance run --store-etcd http://127.0.0.1:2379     a real etcd, by its own API
+  plimsoll conformance run --store embedded                       a store of this project, started for it
   plimsoll conformance judge session.json               a recorded session of watches once more
 
 Exit codes: 0 every promise kept, 1 one broken or inconclusive, or the cluster cannot be used, 2 the command line is
@@ -56,6 +64,13 @@ struct Run {
     /// Reach it here instead, without TLS
     #[arg(long, value_name = "http://HOST:PORT", conflicts_with = "kubeconfig")]
     server: Option<String>,
+    /// Hold an etcd against the promises of a store instead, by its own API; keys are written below a prefix of the
+    /// suite's own. History is compacted, which is everybody's in that etcd
+    #[arg(long, value_name = "http://HOST:PORT,…", conflicts_with_all = ["kubeconfig", "server", "suite", "store"])]
+    store_etcd: Option<EtcdAddress>,
+    /// The same of a store of this project over an engine, started for it and reached as the API server reaches it
+    #[arg(long, value_name = "embedded|etcd=URL,…", conflicts_with_all = ["kubeconfig", "server", "suite"])]
+    store: Option<Engine>,
     /// What to check
     #[arg(long, value_enum, default_value_t = Suite::Watch)]
     suite: Suite,
@@ -74,7 +89,7 @@ struct Run {
     /// The image of the pods of `--suite create-pod`: one that goes on running [on other clusters: registry.k8s.io/pause:3.10]
     #[arg(long, value_name = "IMAGE", default_value = "plimsoll/echo")]
     image: String,
-    /// Keep everything observed by `--suite watch` in this file, for `conformance judge`
+    /// Keep everything observed by `--suite watch`, or of a store, in this file, for `conformance judge`
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 }
@@ -110,8 +125,7 @@ impl Conformance {
             Verb::Judge { file, report } => {
                 let named = || file.display().to_string();
                 let text = std::fs::read(&file).with_context(named)?;
-                let observed: Observed = serde_json::from_slice(&text).with_context(named)?;
-                (Report::of_watches(&observed, &judge(&observed)), report)
+                (judged(&text).with_context(named)?, report)
             }
         };
         match form {
@@ -126,30 +140,54 @@ impl Conformance {
     }
 }
 
+/// Judges a recorded session, of watches or of a store.
+fn judged(text: &[u8]) -> anyhow::Result<Report> {
+    if let Ok(observed) = serde_json::from_slice::<store::observed::Observed>(text) {
+        return Ok(report_of_store(&observed));
+    }
+    let observed: Observed = serde_json::from_slice(text)?;
+    Ok(Report::of_watches(&observed, &judge(&observed)))
+}
+
 impl Run {
     /// Runs the suite.
     fn report(&self) -> anyhow::Result<Report> {
-        let server = match &self.server {
-            Some(url) => Server::from_url(url)?,
-            None => Server::from_kubeconfig(&find_kubeconfig(self.kubeconfig.as_deref()))?,
-        };
         let progress = |line: &str| eprintln!("{line}");
         let plan = Plan {
             clients: self.clients,
             duration: Duration::from_secs(self.duration),
             seed: self.seed,
         };
+        let of_store = match (&self.store_etcd, &self.store) {
+            (Some(address), _) => Some(observe_etcd(address, plan, progress)?),
+            (None, Some(engine)) => Some(observe_engine(engine.clone(), plan, progress)?),
+            (None, None) => None,
+        };
+        if let Some(observed) = of_store {
+            self.record(&observed)?;
+            return Ok(report_of_store(&observed));
+        }
+        let server = match &self.server {
+            Some(url) => Server::from_url(url)?,
+            None => Server::from_kubeconfig(&find_kubeconfig(self.kubeconfig.as_deref()))?,
+        };
         match self.suite {
             Suite::Watch => {
                 let observed = observe(&server, plan, progress)?;
-                if let Some(file) = &self.record {
-                    let text = serde_json::to_vec(&observed)?;
-                    std::fs::write(file, text).with_context(|| file.display().to_string())?;
-                }
+                self.record(&observed)?;
                 Ok(Report::of_watches(&observed, &judge(&observed)))
             }
             Suite::CreatePod => check_pods(&server, plan, &self.image, progress),
             Suite::Api => check_api(&server, progress),
         }
+    }
+
+    /// Keeps what was observed, if that is wanted.
+    fn record(&self, observed: &impl serde::Serialize) -> anyhow::Result<()> {
+        if let Some(file) = &self.record {
+            let text = serde_json::to_vec(observed)?;
+            std::fs::write(file, text).with_context(|| file.display().to_string())?;
+        }
+        Ok(())
     }
 }

@@ -263,6 +263,25 @@ impl Etcd {
         Ok(revision(&put.header))
     }
 
+    /// Deletes everything of ours, the mark too.
+    ///
+    /// # Errors
+    /// If etcd does not say that it has.
+    pub async fn remove_all(&self) -> Result<(), EtcdError> {
+        let (key, range_end) = self.space.everything();
+        let request = wire::DeleteRangeRequest {
+            key,
+            range_end,
+            prev_kv: false,
+        };
+        let removed: Result<wire::DeleteRangeResponse, Status> =
+            self.call("/etcdserverpb.KV/DeleteRange", request).await;
+        removed.map(drop).map_err(|status| EtcdError::Unreached {
+            member: self.member().0.clone(),
+            reason: spoken(&status),
+        })
+    }
+
     async fn status(&self) -> Result<wire::StatusResponse, Status> {
         self.call("/etcdserverpb.Maintenance/Status", wire::StatusRequest {})
             .await

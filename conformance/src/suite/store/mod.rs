@@ -14,6 +14,7 @@ pub mod history;
 pub mod judge;
 mod linear;
 pub mod observed;
+mod past;
 
 use serde::Serialize;
 

@@ -21,8 +21,8 @@ impl<V: Value> Turn<'_, V> {
                 StoreRequest::Status => Called::Status,
                 StoreRequest::LeaseGrant { .. }
                 | StoreRequest::LeaseKeepAlive { .. }
-                | StoreRequest::LeaseRevoke { .. }
-                | StoreRequest::Compact { .. } => Called::Write,
+                | StoreRequest::LeaseRevoke { .. } => Called::Write,
+                StoreRequest::Compact { revision } => Called::Compact(*revision),
             };
             return self.call(from, what, request);
         };
@@ -76,8 +76,15 @@ impl<V: Value> Turn<'_, V> {
                 };
                 self.answer(call, StoreResponse::Status(status));
             }
+            (Called::Compact(compacted), Ok(StoreResponse::Done { revision })) => {
+                self.compact(compacted);
+                self.answer(call, StoreResponse::Done { revision });
+            }
             // Of a write nobody may say that it was refused when nobody knows.
-            (Called::Write | Called::Transaction, Err(CallError::Lost { reason })) => {
+            (
+                Called::Write | Called::Transaction | Called::Compact(_),
+                Err(CallError::Lost { reason }),
+            ) => {
                 self.fail(call, StoreError::Unknown { reason });
             }
             (_, Err(CallError::Unsent { reason } | CallError::Lost { reason })) => {

@@ -92,6 +92,17 @@ impl<V: Value> History<V> {
         Some(self.compacted)
     }
 
+    /// Forgets the events up to a revision, as far as they have come; whether there was anything to forget.
+    pub(super) fn compact(&mut self, revision: u64) -> bool {
+        let through = revision.min(self.position);
+        while let Some(oldest) = self.revisions.pop_front_if(|one| one.revision <= through) {
+            self.bytes -= oldest.bytes;
+        }
+        let further = through > self.compacted;
+        self.compacted = self.compacted.max(through);
+        further
+    }
+
     /// Bytes of the values that are kept.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes

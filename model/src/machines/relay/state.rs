@@ -45,6 +45,8 @@ pub(super) enum Called {
     Progress,
     /// The newest revision, for a watch that begins after one that nobody was told of here.
     Watch(WatchRequest),
+    /// A compaction to this revision.
+    Compact(u64),
     /// Sizes.
     Status,
     /// What nobody waits for any more.

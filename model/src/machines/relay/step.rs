@@ -155,11 +155,9 @@ impl<V: Value> Turn<'_, V> {
             }
             return;
         }
-        let watches: Vec<_> = self.state.watches.keys().copied().collect();
-        for watch in watches {
-            let reason = reason.clone();
-            self.cancel(watch, StoreError::Unavailable { reason });
-        }
+        self.cancel_all(&StoreError::Unavailable {
+            reason: reason.clone(),
+        });
         self.state.away = Some(Away {
             reason: reason.clone(),
             held: Some(Default::default()),
@@ -226,8 +224,26 @@ impl<V: Value> Turn<'_, V> {
             events: Vec::new(),
         });
         self.actions.clear();
-        self.cancel_behind();
+        self.cancel_all(&StoreError::Behind {
+            compacted: position,
+        });
         self.actions.push(attached(&self.state.history));
+    }
+
+    /// The engine has forgotten what was before a revision: what is served from here is no more than it has.
+    pub(super) fn compact(&mut self, revision: u64) {
+        if self.state.history.compact(revision) {
+            let through = self.state.history.compacted;
+            self.actions.push(StoreAction::Compacted { through });
+            self.cancel_behind();
+        }
+    }
+
+    fn cancel_all(&mut self, error: &StoreError) {
+        let watches: Vec<_> = self.state.watches.keys().copied().collect();
+        for watch in watches {
+            self.cancel(watch, error.clone());
+        }
     }
 
     fn cancel_behind(&mut self) {
