@@ -396,7 +396,10 @@ fn a_range_that_is_stale_or_wrong() {
         (read.revision, read.items) = (old.revision, old.items);
     });
     caught(Promise::Ranges, |observed| {
-        observed.reads[8].items.remove("/k/b").expect("it was there");
+        observed.reads[8]
+            .items
+            .remove("/k/b")
+            .expect("it was there");
     });
 }
 

@@ -19,8 +19,8 @@ use shell::Environment;
 use store::Engine;
 use store::etcd::{Etcd, EtcdAddress};
 
-use super::report::{Finding, Report};
 use super::Plan;
+use super::report::{Finding, Report};
 
 /// Observes an etcd by its own API, under a prefix of the session's own that is emptied afterwards.
 ///
