@@ -187,6 +187,10 @@ fn corrupted_traces_are_rejected() {
             renumber(&mut corrupted);
         }
         write(&corrupted, path);
+        // Two records that say the same in the same millisecond were swapped and numbered anew: nothing is corrupt.
+        if std::fs::read(path).unwrap() == good {
+            continue;
+        }
         let saw = |rejected: Result<bool, String>| rejected.unwrap_or(true);
         // Numbers and replay first: they look at one file.
         let rejected = read(path).is_err()
