@@ -59,8 +59,8 @@ async fn readyz(client: &Client) -> anyhow::Result<(u16, String)> {
     Ok((status, String::from_utf8_lossy(&body).into_owned()))
 }
 
-/// Follows config maps from a revision until told to stop, and resumes after the last revision when the watch ends;
-/// how often each name was added.
+/// Follows config maps from a revision until told to stop, resumes after the last revision when the watch ends and lists
+/// when that is gone (410); how often each name was added.
 async fn follow(
     client: Client,
     mut revision: String,
@@ -90,10 +90,18 @@ async fn follow(
                     *added.entry(map.name_any()).or_default() += 1;
                 }
                 WatchEvent::Bookmark(mark) => revision = mark.metadata.resource_version,
-                WatchEvent::Error(status) => {
-                    ensure!(status.code != 410, "410 inside the window: {status:?}");
+                // The window of an API server that was started again begins where it found the store.
+                WatchEvent::Error(status) if status.code == 410 => {
+                    let Ok(listed) = maps.list(&ListParams::default()).await else {
+                        break;
+                    };
+                    for map in &listed.items {
+                        added.entry(map.name_any()).or_insert(1);
+                    }
+                    revision = listed.metadata.resource_version.context("no revision")?;
                     break;
                 }
+                WatchEvent::Error(_) => break,
                 other => anyhow::bail!("{other:?}"),
             }
         }
