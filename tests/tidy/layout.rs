@@ -25,13 +25,6 @@ const LINES_MAX: usize = 400;
 /// The same for a file of tests, which is a list of cases.
 const TEST_LINES_MAX: usize = 600;
 
-/// Files that would be worse if they were split: how long they may be, and why.
-const LONGER: &[(&str, usize, &str)] = &[(
-    "model/src/machines/store/watch.rs",
-    410,
-    "one watch from its start to its end",
-)];
-
 /// Names that say nothing about what a module is.
 const EMPTY_NAMES: &[&str] = &[
     "common", "util", "utils", "helper", "helpers", "misc", "types", "manager",
@@ -64,24 +57,8 @@ fn files_hold_one_idea() {
         } else {
             LINES_MAX
         };
-        match LONGER.iter().find(|(longer, ..)| *longer == path) {
-            None if lines > most => {
-                faults.push(format!("{path}: {lines} lines; split it by ideas"))
-            }
-            Some((_, most, _)) if lines > *most => {
-                faults.push(format!(
-                    "{path}: {lines} lines, its exception ends at {most}"
-                ));
-            }
-            Some(_) if lines <= LINES_MAX => {
-                faults.push(format!("{path}: needs its exception no more"))
-            }
-            _ => {}
-        }
-    }
-    for (path, ..) in LONGER {
-        if !root().join(path).is_file() {
-            faults.push(format!("{path} is excepted and does not exist"));
+        if lines > most {
+            faults.push(format!("{path}: {lines} lines; split it by ideas"));
         }
     }
     none("sizes of files", faults);

@@ -6,10 +6,10 @@ use super::observed::{End, Event, EventKind, Observed, Read, Start};
 use super::streams::Stream;
 use super::told::{difference, told, who};
 use super::truth::{Due, Truth};
-use super::{Breach, Guarantee, Verdict};
+use super::{Breach, Found, Guarantee, Verdict};
 
 /// Judges a session: a verdict for each guarantee, by number.
-pub fn judge(observed: &Observed) -> Vec<Verdict> {
+pub fn judge(observed: &Observed) -> Vec<Verdict<Guarantee>> {
     let session = Session {
         observed,
         truth: Truth::of(observed),
@@ -27,26 +27,9 @@ pub(super) struct Session<'a> {
     pub(super) streams: Vec<Stream<'a>>,
 }
 
-/// Gathers a verdict.
-#[derive(Default)]
-pub(super) struct Findings {
-    instances: u64,
-    breaches: Vec<Breach>,
-}
-
-impl Findings {
-    /// One more observation that could have shown the guarantee broken.
-    pub(super) fn look(&mut self, kept: bool, breach: impl FnOnce() -> Breach) {
-        self.instances += 1;
-        if !kept {
-            self.breaches.push(breach());
-        }
-    }
-}
-
 impl Session<'_> {
-    fn verdict(&self, guarantee: Guarantee) -> Verdict {
-        let mut found = Findings::default();
+    fn verdict(&self, guarantee: Guarantee) -> Verdict<Guarantee> {
+        let mut found = Found::default();
         match guarantee {
             Guarantee::Ordered => self.ordered(&mut found),
             Guarantee::Unique => self.unique(&mut found),
@@ -84,9 +67,8 @@ impl Session<'_> {
             }
         }
         Verdict {
-            guarantee,
-            instances: found.instances,
-            breaches: found.breaches,
+            promise: guarantee,
+            found,
         }
     }
 
@@ -121,7 +103,7 @@ impl Session<'_> {
         })
     }
 
-    fn ordered(&self, found: &mut Findings) {
+    fn ordered(&self, found: &mut Found) {
         for (stream, one, next) in self.pairs() {
             found.look(one.revision <= next.revision, || {
                 let what = format!(
@@ -133,7 +115,7 @@ impl Session<'_> {
         }
     }
 
-    fn unique(&self, found: &mut Findings) {
+    fn unique(&self, found: &mut Found) {
         for stream in &self.streams {
             let mut seen = BTreeSet::new();
             for event in stream.changes() {
@@ -145,7 +127,7 @@ impl Session<'_> {
         self.contradictions(found, false);
     }
 
-    fn atomic(&self, found: &mut Findings) {
+    fn atomic(&self, found: &mut Found) {
         for (stream, one, next) in self.pairs() {
             let same = one.name == next.name && one.content == next.content;
             found.look(one.revision != next.revision || same, || {
@@ -157,7 +139,7 @@ impl Session<'_> {
     }
 
     /// Revisions of which different things were told: two writes under one revision, or parts of one write.
-    fn contradictions(&self, found: &mut Findings, same_object: bool) {
+    fn contradictions(&self, found: &mut Found, same_object: bool) {
         let all = self.truth.contradictions.iter();
         for told in all.filter(|told| told.same_object == same_object) {
             found.look(false, || Breach {
@@ -169,7 +151,7 @@ impl Session<'_> {
     }
 
     /// Every event that was due, of those that concern a guarantee, came.
-    fn complete(&self, found: &mut Findings, concerns: impl Fn(&Stream<'_>, &Due) -> bool) {
+    fn complete(&self, found: &mut Found, concerns: impl Fn(&Stream<'_>, &Due) -> bool) {
         for stream in &self.streams {
             let due = stream.due(&self.truth);
             let concerned = due.iter().filter(|due| concerns(stream, due)).count();
@@ -184,7 +166,7 @@ impl Session<'_> {
     }
 
     /// A deletion that was acknowledged came to whoever saw everything around it.
-    fn untold_deletions(&self, found: &mut Findings) {
+    fn untold_deletions(&self, found: &mut Found) {
         for untold in &self.truth.untold {
             let around = |stream: &&Stream<'_>| {
                 let after = stream.after.is_some_and(|after| after <= untold.after);
@@ -207,7 +189,7 @@ impl Session<'_> {
         }
     }
 
-    fn bookmarks(&self, found: &mut Findings) {
+    fn bookmarks(&self, found: &mut Found) {
         for stream in &self.streams {
             let mut bookmark = None;
             for event in stream.rest {
@@ -230,7 +212,7 @@ impl Session<'_> {
         }
     }
 
-    fn filter(&self, found: &mut Findings) {
+    fn filter(&self, found: &mut Found) {
         for stream in self.streams.iter().filter(|stream| stream.watch.selected) {
             for event in stream.initial.iter().chain(stream.changes()) {
                 let matches = event.content.is_none_or(|content| content.selected);
@@ -243,7 +225,7 @@ impl Session<'_> {
     }
 
     /// Events that were due came as what they are.
-    fn kinds(&self, found: &mut Findings, concerns: impl Fn(&Due) -> bool) {
+    fn kinds(&self, found: &mut Found, concerns: impl Fn(&Due) -> bool) {
         for stream in &self.streams {
             for due in stream.due(&self.truth).iter().filter(|due| concerns(due)) {
                 let Some(event) = stream.event(due) else {
@@ -257,7 +239,7 @@ impl Session<'_> {
         }
     }
 
-    fn previous(&self, found: &mut Findings) {
+    fn previous(&self, found: &mut Found) {
         for stream in &self.streams {
             let deletions = stream.due(&self.truth);
             for due in deletions
@@ -279,7 +261,7 @@ impl Session<'_> {
     }
 
     /// A list is the state at its revision.
-    fn snapshots(&self, found: &mut Findings) {
+    fn snapshots(&self, found: &mut Found) {
         for list in &self.observed.lists {
             let due = self.truth.state(list.revision, list.selected);
             let mut told = list.items.clone();
@@ -292,7 +274,7 @@ impl Session<'_> {
         }
     }
 
-    fn initial_events(&self, found: &mut Findings) {
+    fn initial_events(&self, found: &mut Found) {
         for stream in &self.streams {
             let Some(end) = stream.initial_end else {
                 if let (Start::InitialEvents, End::Silent(revision)) =
@@ -321,7 +303,7 @@ impl Session<'_> {
         }
     }
 
-    fn starts_after(&self, found: &mut Findings) {
+    fn starts_after(&self, found: &mut Found) {
         for stream in &self.streams {
             let Some(after) = stream.after else { continue };
             for event in stream.changes() {
@@ -333,7 +315,7 @@ impl Session<'_> {
         }
     }
 
-    fn monotonic(&self, found: &mut Findings) {
+    fn monotonic(&self, found: &mut Found) {
         for list in &self.observed.lists {
             let least = match list.read {
                 Read::Consistent => self.seen_by(list.client, list.began_us),
@@ -370,7 +352,7 @@ impl Session<'_> {
         lists.chain(events).max().unwrap_or(0)
     }
 
-    fn consistent_lists(&self, found: &mut Findings) {
+    fn consistent_lists(&self, found: &mut Found) {
         let lists = self.observed.lists.iter();
         for list in lists.filter(|list| list.read == Read::Consistent) {
             let acknowledged = self.truth.acknowledged_before(list.began_us);

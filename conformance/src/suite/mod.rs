@@ -7,11 +7,13 @@ pub mod store;
 pub mod streams;
 mod told;
 pub mod truth;
+mod verdict;
 mod window;
 
 use serde::Serialize;
 
 pub use judge::judge;
+pub use verdict::{Breach, Found, Outcome, Promised, Verdict};
 
 /// The guarantees, with their numbers in the watch specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -74,14 +76,10 @@ impl Guarantee {
         Guarantee::ConsistentList,
         Guarantee::Selector,
     ];
+}
 
-    /// Its number.
-    pub fn number(self) -> u8 {
-        self as u8
-    }
-
-    /// What it promises, in a line.
-    pub fn promise(self) -> &'static str {
+impl Promised for Guarantee {
+    fn says(self) -> &'static str {
         match self {
             Guarantee::Ordered => "events arrive in the order of their revisions",
             Guarantee::Unique => "no event arrives twice",
@@ -102,49 +100,8 @@ impl Guarantee {
             Guarantee::Selector => "a selector's watcher sees objects enter and leave",
         }
     }
-}
 
-/// What the observations say of a guarantee.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Verdict {
-    /// Which guarantee.
-    pub guarantee: Guarantee,
-    /// How many observations could have shown it broken.
-    pub instances: u64,
-    /// Those that did.
-    pub breaches: Vec<Breach>,
-}
-
-/// How a verdict reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// It held wherever it could have been seen not to.
-    Kept,
-    /// It was broken.
-    Broken,
-    /// Nothing was observed that could have shown it broken.
-    Inconclusive,
-}
-
-impl Verdict {
-    /// How it reads.
-    pub fn outcome(&self) -> Outcome {
-        match (self.breaches.is_empty(), self.instances) {
-            (false, _) => Outcome::Broken,
-            (true, 0) => Outcome::Inconclusive,
-            (true, _) => Outcome::Kept,
-        }
+    fn source(self) -> String {
+        (self as u8).to_string()
     }
-}
-
-/// Where a guarantee was broken: who saw what, at which revision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Breach {
-    /// Who: `watch 3 of client 7`, `list 2 of client 1`.
-    pub who: String,
-    /// At which revision.
-    pub revision: u64,
-    /// What was seen, and what was due.
-    pub what: String,
 }

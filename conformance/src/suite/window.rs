@@ -1,7 +1,8 @@
 //! 410: what has left the window is gone for good, and nothing is served with a gap instead.
 
 use super::Breach;
-use super::judge::{Findings, Session, first};
+use super::Found;
+use super::judge::{Session, first};
 use super::observed::{End, Start};
 use super::streams::Stream;
 use super::told::who;
@@ -9,7 +10,7 @@ use super::told::who;
 impl Session<'_> {
     /// The window only moves forward: what was gone once stays gone. The list that follows is newer. And a revision
     /// that is long past is either gone, or everything after it comes.
-    pub(super) fn gone(&self, found: &mut Findings) {
+    pub(super) fn gone(&self, found: &mut Found) {
         let refused = |stream: &&Stream<'_>| stream.watch.end == End::Gone;
         for stream in self.streams.iter().filter(refused) {
             let Some(revision) = start(stream) else {

@@ -1,5 +1,6 @@
 //! The create-pod suite on made-up sessions: silent on a cluster that keeps its promises, loud on each that is broken.
 
+use conformance::suite::Outcome;
 use conformance::suite::observed::{Answer, EventKind};
 use conformance::suite::pods::{
     Create, Delete, NodeSeen, PodSeen, Promise, Replacement, Session, judge,
@@ -103,16 +104,15 @@ fn session() -> Session {
 
 #[test]
 fn an_honest_cluster_is_not_accused_and_every_promise_is_seen() {
-    for (promise, found) in judge(&session()) {
-        assert_eq!(found.breaches, Vec::<String>::new(), "{promise:?}");
-        assert!(found.instances > 0, "{promise:?} was not seen");
+    for verdict in judge(&session()) {
+        assert_eq!(verdict.outcome(), Outcome::Kept, "{verdict:#?}");
     }
 }
 
 #[test]
 fn where_nothing_is_seen_nothing_is_claimed() {
-    for (promise, found) in judge(&Session::default()) {
-        assert_eq!(found.instances, 0, "{promise:?}");
+    for verdict in judge(&Session::default()) {
+        assert_eq!(verdict.outcome(), Outcome::Inconclusive, "{verdict:#?}");
     }
 }
 
@@ -180,10 +180,10 @@ fn every_fault_is_caught_by_the_promise_that_it_breaks() {
     for (number, (promise, break_it)) in FAULTS.iter().enumerate() {
         let mut broken = session();
         break_it(&mut broken);
-        let found = judge(&broken);
-        let found = found.into_iter().find(|(one, _)| one == promise);
+        let mut verdicts = judge(&broken).into_iter();
+        let verdict = verdicts.find(|verdict| verdict.promise == *promise);
         assert!(
-            found.is_some_and(|(_, found)| !found.breaches.is_empty()),
+            verdict.is_some_and(|verdict| verdict.outcome() == Outcome::Broken),
             "fault {number}: {promise:?} stands"
         );
     }

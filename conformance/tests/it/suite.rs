@@ -192,7 +192,7 @@ fn broken(observed: &Observed) -> Vec<Guarantee> {
     judge(observed)
         .into_iter()
         .filter(|verdict| verdict.outcome() == Outcome::Broken)
-        .map(|verdict| verdict.guarantee)
+        .map(|verdict| verdict.promise)
         .collect()
 }
 

@@ -2,7 +2,7 @@
 
 use bincode::{Decode, Encode};
 
-use crate::messages::store::{Key, KeyRange, LeaseId, StoreError};
+use crate::messages::store::{Event, Key, KeyRange, LeaseId, StoreError, WatchFrame};
 
 /// What the store says has happened. Values are left out: a key and a revision name one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -158,6 +158,25 @@ pub enum StoreAction {
     },
 }
 
+impl StoreAction {
+    /// What a store says when it sends a watch events or tells it how far it is; of other frames it says more than the
+    /// frame.
+    pub fn sent<V>(watch: u64, frame: &WatchFrame<V>) -> Option<Self> {
+        match frame {
+            WatchFrame::Events { revision, events } => Some(StoreAction::Delivered {
+                watch,
+                revision: *revision,
+                events: events.iter().map(Delivery::of).collect(),
+            }),
+            WatchFrame::Progress { revision } => Some(StoreAction::Progressed {
+                watch,
+                revision: *revision,
+            }),
+            WatchFrame::Started { .. } | WatchFrame::Cancelled(_) => None,
+        }
+    }
+}
+
 /// One change of a revision.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Changed {
@@ -178,4 +197,21 @@ pub struct Delivery {
     pub version: u64,
     /// The revision of the key's previous state, if one was sent; 0 if none.
     pub previous: u64,
+}
+
+impl Delivery {
+    fn of<V>(event: &Event<V>) -> Self {
+        let (version, previous) = match event {
+            Event::Put { now, previous } => (now.version, previous),
+            Event::Deleted { previous, .. } => (0, previous),
+        };
+        Delivery {
+            revision: event.revision(),
+            key: event.key().clone(),
+            version,
+            previous: previous
+                .as_ref()
+                .map_or(0, |previous| previous.mod_revision),
+        }
+    }
 }

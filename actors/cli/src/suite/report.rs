@@ -1,7 +1,7 @@
 //! What a suite found, for people and for machines.
 
 use conformance::suite::observed::Observed;
-use conformance::suite::{Outcome, Verdict};
+use conformance::suite::{Guarantee, Outcome, Promised, Verdict};
 use serde_json::{Value, json};
 
 use crate::commands::Columns;
@@ -37,14 +37,35 @@ pub struct Finding {
     pub details: Vec<String>,
 }
 
+impl Finding {
+    /// That of a verdict on what was observed.
+    pub fn of<P: Promised, B: ToString>(verdict: &Verdict<P, B>) -> Self {
+        let (promise, found) = (verdict.promise, &verdict.found);
+        let name = serde_json::to_value(promise).unwrap_or_default();
+        let outcome = verdict.outcome();
+        let mut details: Vec<String> = found.breaches.iter().map(ToString::to_string).collect();
+        if outcome == Outcome::Inconclusive {
+            details.push("nothing telling was observed; a longer --duration may help".to_owned());
+        }
+        Finding {
+            name: name.as_str().unwrap_or_default().to_owned(),
+            promise: promise.says().to_owned(),
+            source: promise.source(),
+            outcome,
+            instances: found.instances,
+            details,
+        }
+    }
+}
+
 impl Report {
     /// That of the watch suite.
-    pub fn of_watches(observed: &Observed, verdicts: &[Verdict]) -> Self {
+    pub fn of_watches(observed: &Observed, verdicts: &[Verdict<Guarantee>]) -> Self {
         let events = observed.watches.iter().map(|watch| watch.events.len());
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         Report {
             suite: "watch",
-            findings: verdicts.iter().map(of_guarantee).collect(),
+            findings: verdicts.iter().map(Finding::of).collect(),
             figures: vec![
                 ("writes", count(observed.writes.len())),
                 ("lists", count(observed.lists.len())),
@@ -141,31 +162,6 @@ impl Report {
         }
         text.push_str("</testsuite>\n");
         text
-    }
-}
-
-fn of_guarantee(verdict: &Verdict) -> Finding {
-    let name = serde_json::to_value(verdict.guarantee).unwrap_or_default();
-    let outcome = verdict.outcome();
-    let breaches = verdict.breaches.iter();
-    let mut details: Vec<String> = breaches
-        .map(|breach| {
-            format!(
-                "{} at revision {}: {}",
-                breach.who, breach.revision, breach.what
-            )
-        })
-        .collect();
-    if outcome == Outcome::Inconclusive {
-        details.push("nothing telling was observed; a longer --duration may help".to_owned());
-    }
-    Finding {
-        name: name.as_str().unwrap_or_default().to_owned(),
-        promise: verdict.guarantee.promise().to_owned(),
-        source: verdict.guarantee.number().to_string(),
-        outcome,
-        instances: verdict.instances,
-        details,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod requests;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use model::messages::store::{
@@ -11,6 +12,7 @@ use model::messages::store::{
 use model::objects::bytes::Bytes;
 use plimsoll_store::etcd::{Etcd, WatchEnd};
 use plimsoll_store::{Config, Engine};
+use tokio::sync::watch;
 
 use crate::client::{Client, Watch, put};
 use crate::etcd_server::EtcdServer;
@@ -228,14 +230,13 @@ fn an_etcd_that_goes_away_is_told_of_and_gone_on_with() {
         };
         assert!(reason.contains(&etcd.url()), "{reason}");
         // What is asked now waits until it is back.
-        let waiting = tokio::task::spawn_local({
+        let mut waiting = tokio::task::spawn_local({
             let client = client.clone();
             async move { client.create("/p/1", b"y").await }
         });
-        tokio::time::timeout(Duration::from_millis(300), std::future::pending::<()>())
+        tokio::time::timeout(Duration::from_millis(300), &mut waiting)
             .await
-            .expect_err("nothing happens meanwhile");
-        assert!(!waiting.is_finished());
+            .expect_err("it waits");
         etcd.start_again();
         let second = waiting
             .await
@@ -272,11 +273,14 @@ fn an_outcome_that_nobody_knows_is_never_called_refused() {
         let running = site.start(over(&site, &etcd)).await;
         let client = site.client().await;
         client.put("/counter", b"0").await;
+        let (steps, mut counting) = watch::channel(0);
+        let steps = Rc::new(steps);
         let writers: Vec<_> = (0..8)
-            .map(|_| tokio::task::spawn_local(count(client.clone())))
+            .map(|_| tokio::task::spawn_local(count(client.clone(), steps.clone())))
             .collect();
-        for _ in 0..3 {
-            tokio::time::sleep(Duration::from_millis(150)).await;
+        for kill in 1..=3 {
+            let some = |steps: &u64| *steps >= 30 * kill;
+            counting.wait_for(some).await.expect("writers count");
             etcd.kill();
             etcd.start_again();
         }
@@ -305,8 +309,8 @@ fn number(value: Option<&[u8]>) -> u64 {
     text.and_then(|text| text.parse().ok()).expect("a number")
 }
 
-/// Counts 25 times; how often it did, and how often nobody knows.
-async fn count(client: Client) -> (u64, u64) {
+/// Counts 25 times, and tells each; how often it did, and how often nobody knows.
+async fn count(client: Client, steps: Rc<watch::Sender<u64>>) -> (u64, u64) {
     let (mut done, mut unknown) = (0, 0);
     while done + unknown < 25 {
         let range = RangeRequest::now(KeyRange::one("/counter"));
@@ -325,7 +329,10 @@ async fn count(client: Client) -> (u64, u64) {
             failure: vec![],
         });
         match client.ask(swap).await.expect("an answer") {
-            StoreResponse::Transaction { succeeded, .. } => done += u64::from(succeeded),
+            StoreResponse::Transaction { succeeded, .. } => {
+                done += u64::from(succeeded);
+                steps.send_modify(|steps| *steps += u64::from(succeeded));
+            }
             StoreResponse::Failed(StoreError::Unknown { .. }) => unknown += 1,
             StoreResponse::Failed(StoreError::Unavailable { .. }) => {}
             other => panic!("{other:?}"),

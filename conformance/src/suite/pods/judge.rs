@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Promise;
 use super::observed::{NodeSeen, PodSeen, Session};
-use super::{Found, Promise};
 use crate::suite::observed::{Answer, EventKind};
+use crate::suite::{Found, Verdict};
+
+/// What breaks a promise is told in words: what is seen of a pod has no one revision.
+type Said = Found<String>;
 
 /// Judges a session: what was found of each promise, in their order.
-pub fn judge(session: &Session) -> Vec<(Promise, Found)> {
+pub fn judge(session: &Session) -> Vec<Verdict<Promise, String>> {
     let mut lives: BTreeMap<&str, Vec<&PodSeen>> = BTreeMap::new();
     for seen in session
         .pods
@@ -18,8 +22,11 @@ pub fn judge(session: &Session) -> Vec<(Promise, Found)> {
     }
     let judged = Judged { session, lives };
     let each = Promise::ALL.into_iter();
-    each.map(|promise| (promise, judged.found(promise)))
-        .collect()
+    let verdict = |promise| Verdict {
+        promise,
+        found: judged.found(promise),
+    };
+    each.map(verdict).collect()
 }
 
 struct Judged<'a> {
@@ -28,18 +35,9 @@ struct Judged<'a> {
     lives: BTreeMap<&'a str, Vec<&'a PodSeen>>,
 }
 
-impl Found {
-    fn look(&mut self, kept: bool, breach: impl FnOnce() -> String) {
-        self.instances += 1;
-        if !kept {
-            self.breaches.push(breach());
-        }
-    }
-}
-
 impl Judged<'_> {
-    fn found(&self, promise: Promise) -> Found {
-        let mut found = Found::default();
+    fn found(&self, promise: Promise) -> Said {
+        let mut found = Said::default();
         match promise {
             Promise::OneAnswer => self.one_answer(&mut found),
             Promise::BoundOnce => self.bound_once(&mut found),
@@ -66,7 +64,7 @@ impl Judged<'_> {
         })
     }
 
-    fn one_answer(&self, found: &mut Found) {
+    fn one_answer(&self, found: &mut Said) {
         let mut races: BTreeMap<u64, Vec<_>> = BTreeMap::new();
         for create in &self.session.creates {
             races.entry(create.race).or_default().push(create);
@@ -99,7 +97,7 @@ impl Judged<'_> {
         }
     }
 
-    fn bound_once(&self, found: &mut Found) {
+    fn bound_once(&self, found: &mut Said) {
         for (one, next) in self.steps().filter(|(one, _)| !one.node.is_empty()) {
             found.look(one.node == next.node, || {
                 format!(
@@ -113,7 +111,7 @@ impl Judged<'_> {
         }
     }
 
-    fn forward(&self, found: &mut Found) {
+    fn forward(&self, found: &mut Said) {
         // Unknown says that nobody can tell, not where the pod is.
         let known = |seen: &PodSeen| rank(&seen.phase).is_some();
         for life in self.lives.values() {
@@ -134,7 +132,7 @@ impl Judged<'_> {
         }
     }
 
-    fn one_of_a_name(&self, found: &mut Found) {
+    fn one_of_a_name(&self, found: &mut Said) {
         let mut there: BTreeMap<(&str, &str), &str> = BTreeMap::new();
         for seen in &self.session.pods {
             let name = (seen.namespace.as_str(), seen.name.as_str());
@@ -155,7 +153,7 @@ impl Judged<'_> {
     }
 
     /// Looks at each moment at which a pod of the session was first seen on a node.
-    fn placed(&self, found: &mut Found, keeps: fn(&NodeSeen, &[&PodSeen]) -> Result<(), String>) {
+    fn placed(&self, found: &mut Said, keeps: fn(&NodeSeen, &[&PodSeen]) -> Result<(), String>) {
         let mut now: BTreeMap<&str, &PodSeen> = BTreeMap::new();
         for seen in &self.session.pods {
             let was_placed = now
@@ -205,7 +203,7 @@ impl Judged<'_> {
         why
     }
 
-    fn ready_or_why(&self, found: &mut Found) {
+    fn ready_or_why(&self, found: &mut Said) {
         for life in self.lives.values() {
             if !self.fits(life[0]) {
                 continue;
@@ -235,7 +233,7 @@ impl Judged<'_> {
         !creates.any(|create| create.uid == pod.uid && !create.fits)
     }
 
-    fn waits(&self, found: &mut Found) {
+    fn waits(&self, found: &mut Said) {
         for life in self.lives.values().filter(|life| !self.fits(life[0])) {
             let bound = life.iter().find(|seen| !seen.node.is_empty());
             found.look(bound.is_none(), || {
@@ -255,7 +253,7 @@ impl Judged<'_> {
         }
     }
 
-    fn ends_first(&self, found: &mut Found) {
+    fn ends_first(&self, found: &mut Said) {
         for life in self.lives.values() {
             let gone = life
                 .iter()
@@ -275,7 +273,7 @@ impl Judged<'_> {
         }
     }
 
-    fn gone_in_time(&self, found: &mut Found) {
+    fn gone_in_time(&self, found: &mut Said) {
         let deletes = self.session.deletes.iter();
         for delete in deletes.filter(|delete| matches!(delete.answer, Answer::Done(_))) {
             let life = self.lives.get(delete.uid.as_str());
@@ -298,7 +296,7 @@ impl Judged<'_> {
         }
     }
 
-    fn replaced(&self, found: &mut Found) {
+    fn replaced(&self, found: &mut Said) {
         for replacement in &self.session.replaced {
             let ready: BTreeSet<_> = replacement.ready.iter().collect();
             found.look(!ready.contains(&replacement.uid), || {

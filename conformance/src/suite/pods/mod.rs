@@ -6,6 +6,8 @@ mod observed;
 
 use serde::Serialize;
 
+use super::Promised;
+
 pub use judge::judge;
 pub use observed::{Create, Delete, NodeSeen, PodSeen, Replacement, Session};
 
@@ -52,9 +54,10 @@ impl Promise {
         Promise::GoneInTime,
         Promise::Replaced,
     ];
+}
 
-    /// What it promises, in a line.
-    pub fn text(self) -> &'static str {
+impl Promised for Promise {
+    fn says(self) -> &'static str {
         match self {
             Promise::OneAnswer => "of creates of one name one succeeds, and is seen",
             Promise::BoundOnce => "nodeName is set once in a pod's life",
@@ -69,13 +72,8 @@ impl Promise {
             Promise::Replaced => "a ReplicaSet replaces a deleted pod by another",
         }
     }
-}
 
-/// What was found of a promise.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Found {
-    /// How many observations could have shown it broken.
-    pub instances: u64,
-    /// Those that did, in words.
-    pub breaches: Vec<String>,
+    fn source(self) -> String {
+        "create-pod".to_owned()
+    }
 }

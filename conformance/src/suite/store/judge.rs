@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::history::History;
 use super::observed::{Event, Observed, Start, Watch};
-use super::{Breach, Promise, Verdict, linear, past};
+use super::{Promise, linear, past};
+use crate::suite::{Breach, Found, Verdict};
 
 /// Judges a session: a verdict for each promise, by number.
-pub fn judge(observed: &Observed) -> Vec<Verdict> {
+pub fn judge(observed: &Observed) -> Vec<Verdict<Promise>> {
     let session = Session {
         observed,
         history: History::of(observed),
@@ -31,26 +32,9 @@ struct Session<'a> {
     compacted: u64,
 }
 
-/// Gathers a verdict.
-#[derive(Default)]
-pub(super) struct Findings {
-    instances: u64,
-    breaches: Vec<Breach>,
-}
-
-impl Findings {
-    /// One more observation that could have shown the promise broken.
-    pub(super) fn look(&mut self, kept: bool, breach: impl FnOnce() -> Breach) {
-        self.instances += 1;
-        if !kept {
-            self.breaches.push(breach());
-        }
-    }
-}
-
 impl Session<'_> {
-    fn verdict(&self, promise: Promise) -> Verdict {
-        let mut found = Findings::default();
+    fn verdict(&self, promise: Promise) -> Verdict<Promise> {
+        let mut found = Found::default();
         match promise {
             Promise::Ordered => self.ordered(&mut found),
             Promise::Unique => self.unique(&mut found),
@@ -66,11 +50,7 @@ impl Session<'_> {
             Promise::Compaction => past::compaction(self.observed, &mut found),
             Promise::Leases => past::leases(self.observed, &mut found),
         }
-        Verdict {
-            promise,
-            instances: found.instances,
-            breaches: found.breaches,
-        }
+        Verdict { promise, found }
     }
 
     fn breach(&self, watch: &Watch, revision: u64, what: String) -> Breach {
@@ -84,7 +64,7 @@ impl Session<'_> {
         }
     }
 
-    fn ordered(&self, found: &mut Findings) {
+    fn ordered(&self, found: &mut Found) {
         for watch in &self.observed.watches {
             let events: Vec<&Event> = events(watch).collect();
             for pair in events.windows(2) {
@@ -112,7 +92,7 @@ impl Session<'_> {
         }
     }
 
-    fn unique(&self, found: &mut Findings) {
+    fn unique(&self, found: &mut Found) {
         for watch in &self.observed.watches {
             let mut seen = BTreeSet::new();
             for event in events(watch) {
@@ -123,7 +103,7 @@ impl Session<'_> {
         }
     }
 
-    fn reliable(&self, found: &mut Findings) {
+    fn reliable(&self, found: &mut Found) {
         for watch in &self.observed.watches {
             let told: BTreeSet<(u64, &str)> = events(watch)
                 .map(|event| (event.revision, event.key.as_str()))
@@ -159,7 +139,7 @@ impl Session<'_> {
         self.history.due(after, through, watch.key.as_deref())
     }
 
-    fn atomic(&self, found: &mut Findings) {
+    fn atomic(&self, found: &mut Found) {
         for watch in &self.observed.watches {
             let mut carried: BTreeMap<u64, usize> = BTreeMap::new();
             for (nth, message) in watch.messages.iter().enumerate() {
@@ -178,7 +158,7 @@ impl Session<'_> {
     }
 
     /// Nothing from before, and what is due first comes.
-    fn resumable(&self, found: &mut Findings) {
+    fn resumable(&self, found: &mut Found) {
         for watch in &self.observed.watches {
             let after = watch.start.revision();
             for event in events(watch) {
@@ -203,7 +183,7 @@ impl Session<'_> {
         }
     }
 
-    fn bookmarkable(&self, found: &mut Findings) {
+    fn bookmarkable(&self, found: &mut Found) {
         for watch in &self.observed.watches {
             let (mut told, mut reached) = (BTreeSet::new(), watch.start.revision());
             for message in &watch.messages {
@@ -230,7 +210,7 @@ impl Session<'_> {
         }
     }
 
-    fn filter(&self, found: &mut Findings) {
+    fn filter(&self, found: &mut Found) {
         for watch in &self.observed.watches {
             let Some(key) = &watch.key else { continue };
             for event in events(watch) {
@@ -242,7 +222,7 @@ impl Session<'_> {
         }
     }
 
-    fn is_create(&self, found: &mut Findings) {
+    fn is_create(&self, found: &mut Found) {
         for (watch, event) in self.sure_events() {
             let Some(now) = event.now else { continue };
             let due = self.history.state(&event.key, event.revision);
@@ -259,7 +239,7 @@ impl Session<'_> {
         }
     }
 
-    fn previous(&self, found: &mut Findings) {
+    fn previous(&self, found: &mut Found) {
         let asked = |(watch, _): &(&Watch, &Event)| watch.previous;
         for (watch, event) in self.sure_events().filter(asked) {
             // etcd begins to send before it has noted that previous states were asked for: what comes first, and only

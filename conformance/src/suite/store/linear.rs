@@ -1,9 +1,8 @@
 //! Linearizability along the revisions that the store itself told.
 
-use super::Breach;
 use super::history::History;
-use super::judge::Findings;
 use super::observed::{Answer, Observed, Write};
+use crate::suite::{Breach, Found};
 
 /// Something that took effect at one revision, between two times.
 struct Effect {
@@ -16,7 +15,7 @@ struct Effect {
 }
 
 /// Every compare saw what was there, and the order of writes agrees with time.
-pub(super) fn transactions(observed: &Observed, history: &History<'_>, found: &mut Findings) {
+pub(super) fn transactions(observed: &Observed, history: &History<'_>, found: &mut Found) {
     for (revision, write) in &history.twice {
         found.look(false, || {
             breach(
@@ -67,7 +66,7 @@ pub(super) fn transactions(observed: &Observed, history: &History<'_>, found: &m
 }
 
 /// Every range is the state of its revision, and the order of ranges and writes agrees with time.
-pub(super) fn ranges(observed: &Observed, history: &History<'_>, found: &mut Findings) {
+pub(super) fn ranges(observed: &Observed, history: &History<'_>, found: &mut Found) {
     for read in &observed.reads {
         let was = history.all(read.revision);
         let told: std::collections::BTreeMap<_, _> = read
@@ -122,7 +121,7 @@ fn effect_of(write: &Write) -> Option<Effect> {
 }
 
 /// What ended before another began has no later revision, and an earlier one than a write that began after it.
-fn agree_with_time(mut effects: Vec<Effect>, found: &mut Findings) {
+fn agree_with_time(mut effects: Vec<Effect>, found: &mut Found) {
     let mut ends: Vec<(u64, u64)> = effects
         .iter()
         .map(|effect| (effect.ended_us, effect.revision))

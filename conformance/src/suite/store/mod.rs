@@ -18,8 +18,9 @@ mod past;
 
 use serde::Serialize;
 
-pub use super::{Breach, Outcome};
 pub use judge::judge;
+
+use super::Promised;
 
 /// What a store promises. The first nine are those of watches in etcd's documentation and its robustness tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -70,14 +71,10 @@ impl Promise {
         Promise::Compaction,
         Promise::Leases,
     ];
+}
 
-    /// Its number.
-    pub fn number(self) -> u8 {
-        self as u8
-    }
-
-    /// What it says, in a line.
-    pub fn says(self) -> &'static str {
+impl Promised for Promise {
+    fn says(self) -> &'static str {
         match self {
             Promise::Ordered => "events come by revision, and in the order of a transaction",
             Promise::Unique => "no event comes twice",
@@ -94,26 +91,8 @@ impl Promise {
             Promise::Leases => "a key goes with its lease, and not before its time",
         }
     }
-}
 
-/// What the observations say of a promise.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Verdict {
-    /// Which promise.
-    pub promise: Promise,
-    /// How many observations could have shown it broken.
-    pub instances: u64,
-    /// Those that did.
-    pub breaches: Vec<Breach>,
-}
-
-impl Verdict {
-    /// How it reads.
-    pub fn outcome(&self) -> Outcome {
-        match (self.breaches.is_empty(), self.instances) {
-            (false, _) => Outcome::Broken,
-            (true, 0) => Outcome::Inconclusive,
-            (true, _) => Outcome::Kept,
-        }
+    fn source(self) -> String {
+        (self as u8).to_string()
     }
 }

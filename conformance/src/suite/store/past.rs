@@ -1,11 +1,10 @@
 //! What a store forgets: history by compaction, keys by leases.
 
-use super::Breach;
-use super::judge::Findings;
 use super::observed::{End, Observed};
+use crate::suite::{Breach, Found};
 
 /// What is compacted is refused, and what was refused stays so. What others may have compacted accuses nobody.
-pub(super) fn compaction(observed: &Observed, found: &mut Findings) {
+pub(super) fn compaction(observed: &Observed, found: &mut Found) {
     let breach = |what: &str, revision: u64| Breach {
         who: "a question about the past".to_owned(),
         revision,
@@ -68,7 +67,7 @@ pub(super) fn compaction(observed: &Observed, found: &mut Findings) {
 }
 
 /// A key stays as long as its lease was promised to live, and is gone after its end.
-pub(super) fn leases(observed: &Observed, found: &mut Findings) {
+pub(super) fn leases(observed: &Observed, found: &mut Found) {
     for lease in &observed.leases {
         let breach = |what: String| Breach {
             who: format!("the lease of {}", lease.key),

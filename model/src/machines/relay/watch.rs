@@ -4,7 +4,8 @@
 use super::state::{Called, Watch};
 use super::step::Turn;
 use super::{Output, Timer, Value, WatchId};
-use crate::actions::store::{Delivery, StoreAction};
+use crate::actions::store::StoreAction;
+use crate::machines::store::header_size;
 use crate::messages::store::{Event, KeyValue, StoreError, StoreRequest, WatchFrame, WatchRequest};
 
 /// How long a watch that is to be told how far it is waits for the events to come that far by themselves, in
@@ -12,8 +13,6 @@ use crate::messages::store::{Event, KeyValue, StoreError, StoreRequest, WatchFra
 const MARK_MS: u64 = 20;
 /// How long a mark that was written may take, in milliseconds, before another is.
 const MARK_AGAIN_MS: u64 = 1_000;
-/// What a key takes in a message beside itself: revisions, counters, a lease, a length.
-const KEY_HEADER_BYTES: u64 = 56;
 
 impl<V: Value> Turn<'_, V> {
     pub(super) fn watch(&mut self, id: WatchId, request: WatchRequest) -> Option<&'static str> {
@@ -211,7 +210,7 @@ impl<V: Value> Turn<'_, V> {
             }
             if let Some(frame) = frame {
                 self.sent += header(&frame);
-                self.actions.extend(sent(id, &frame));
+                self.actions.extend(StoreAction::sent(id, &frame));
                 self.out.push(Output::Frame { watch: id, frame });
             }
         }
@@ -272,7 +271,7 @@ fn sizes<V: Value>(event: &Event<V>) -> (u64, u64) {
         Event::Put { now, previous } => (value(now), previous),
         Event::Deleted { previous, .. } => (0, previous),
     };
-    let header = event.key().len() as u64 + KEY_HEADER_BYTES;
+    let header = header_size(event.key());
     match before {
         Some(before) => (now + value(before), 2 * header),
         None => (now, header),
@@ -283,35 +282,5 @@ fn header<V: Value>(frame: &WatchFrame<V>) -> u64 {
     match frame {
         WatchFrame::Events { events, .. } => events.iter().map(|event| sizes(event).1).sum(),
         _ => 0,
-    }
-}
-
-fn sent<V>(watch: WatchId, frame: &WatchFrame<V>) -> Option<StoreAction> {
-    match frame {
-        WatchFrame::Events { revision, events } => Some(StoreAction::Delivered {
-            watch,
-            revision: *revision,
-            events: events.iter().map(delivery).collect(),
-        }),
-        WatchFrame::Progress { revision } => Some(StoreAction::Progressed {
-            watch,
-            revision: *revision,
-        }),
-        WatchFrame::Started { .. } | WatchFrame::Cancelled(_) => None,
-    }
-}
-
-fn delivery<V>(event: &Event<V>) -> Delivery {
-    let (version, previous) = match event {
-        Event::Put { now, previous } => (now.version, previous),
-        Event::Deleted { previous, .. } => (0, previous),
-    };
-    Delivery {
-        revision: event.revision(),
-        key: event.key().clone(),
-        version,
-        previous: previous
-            .as_ref()
-            .map_or(0, |previous| previous.mod_revision),
     }
 }

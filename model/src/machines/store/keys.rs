@@ -132,7 +132,7 @@ pub(super) fn key_value<V: Value>(key: &Key, state: &Version<V>, keys_only: bool
 }
 
 /// What of a message a key takes beside its value, in bytes, at most.
-pub(super) fn header_size(key: &str) -> u64 {
+pub(in crate::machines) fn header_size(key: &str) -> u64 {
     // Four revisions and counters, a lease and a length of up to 9 bytes each.
     key.len() as u64 + 56
 }

@@ -22,6 +22,7 @@ use bincode::{Decode, Encode};
 
 pub use durable::{Change, Durable, Incoherent, Record, Version};
 pub use input::{AskId, Input, Timer, WatchId};
+pub(super) use keys::header_size;
 pub use limits::Limits;
 pub use output::Output;
 pub use state::State;

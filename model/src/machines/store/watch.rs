@@ -12,7 +12,7 @@ use super::range::Room;
 use super::state::State;
 use super::step::Turn;
 use super::value::Value;
-use crate::actions::store::{Delivery, StoreAction};
+use crate::actions::store::StoreAction;
 use crate::messages::store::{Event, Key, KeyRange, StoreError, WatchFrame, WatchRequest};
 
 /// The watches, found by name and by key.
@@ -303,7 +303,7 @@ impl<V: Value> Turn<'_, V> {
                 }
             }
             if let Some(frame) = frame {
-                self.actions.push(sent(id, &frame));
+                self.actions.extend(StoreAction::sent(id, &frame));
                 self.out.push(Output::Frame { watch: id, frame });
             }
         }
@@ -362,40 +362,5 @@ impl<V: Value> Turn<'_, V> {
             },
         };
         Some((event, header, values))
-    }
-}
-
-fn sent<V>(watch: WatchId, frame: &WatchFrame<V>) -> StoreAction {
-    match frame {
-        WatchFrame::Events { revision, events } => StoreAction::Delivered {
-            watch,
-            revision: *revision,
-            events: events.iter().map(delivery).collect(),
-        },
-        WatchFrame::Started { after: revision } | WatchFrame::Progress { revision } => {
-            StoreAction::Progressed {
-                watch,
-                revision: *revision,
-            }
-        }
-        WatchFrame::Cancelled(error) => StoreAction::WatchEnded {
-            watch,
-            error: Some(error.clone()),
-        },
-    }
-}
-
-fn delivery<V>(event: &Event<V>) -> Delivery {
-    let (version, previous) = match event {
-        Event::Put { now, previous } => (now.version, previous),
-        Event::Deleted { previous, .. } => (0, previous),
-    };
-    Delivery {
-        revision: event.revision(),
-        key: event.key().clone(),
-        version,
-        previous: previous
-            .as_ref()
-            .map_or(0, |previous| previous.mod_revision),
     }
 }

@@ -9,7 +9,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Context;
-use conformance::suite::Outcome;
 use conformance::suite::pods::{PodSeen, Session, judge};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -152,29 +151,9 @@ async fn run(shared: Rc<Shared>, progress: &impl Fn(&str)) -> anyhow::Result<()>
 
 fn report(session: &Session) -> Report {
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    let findings = judge(session).into_iter().map(|(promise, found)| {
-        let outcome = match (found.breaches.is_empty(), found.instances) {
-            (false, _) => Outcome::Broken,
-            (true, 0) => Outcome::Inconclusive,
-            (true, _) => Outcome::Kept,
-        };
-        let name = serde_json::to_value(promise).unwrap_or_default();
-        let mut details = found.breaches;
-        if outcome == Outcome::Inconclusive {
-            details.push("nothing telling was observed; a longer --duration may help".to_owned());
-        }
-        Finding {
-            name: name.as_str().unwrap_or_default().to_owned(),
-            promise: promise.text().to_owned(),
-            source: "create-pod".to_owned(),
-            outcome,
-            instances: found.instances,
-            details,
-        }
-    });
     Report {
         suite: "create-pod",
-        findings: findings.collect(),
+        findings: judge(session).iter().map(Finding::of).collect(),
         figures: vec![
             ("creates", count(session.creates.len())),
             ("deletes", count(session.deletes.len())),

@@ -12,9 +12,8 @@ mod watchers;
 mod writers;
 
 use anyhow::{Context, bail};
-use conformance::suite::Outcome;
+use conformance::suite::store::judge;
 use conformance::suite::store::observed::Observed;
-use conformance::suite::store::{Verdict, judge};
 use shell::Environment;
 use store::Engine;
 use store::etcd::{Etcd, EtcdAddress};
@@ -87,7 +86,7 @@ pub fn report_of_store(observed: &Observed) -> Report {
     let messages = || observed.watches.iter().flat_map(|watch| &watch.messages);
     Report {
         suite: "store",
-        findings: judge(observed).iter().map(finding).collect(),
+        findings: judge(observed).iter().map(Finding::of).collect(),
         figures: vec![
             ("transactions", count(observed.writes.len())),
             ("ranges", count(observed.reads.len())),
@@ -99,31 +98,6 @@ pub fn report_of_store(observed: &Observed) -> Report {
             ("compactions", count(observed.compactions.len())),
             ("leases", count(observed.leases.len())),
         ],
-    }
-}
-
-fn finding(verdict: &Verdict) -> Finding {
-    let name = serde_json::to_value(verdict.promise).unwrap_or_default();
-    let mut details: Vec<String> = verdict
-        .breaches
-        .iter()
-        .map(|breach| {
-            format!(
-                "{} at revision {}: {}",
-                breach.who, breach.revision, breach.what
-            )
-        })
-        .collect();
-    if verdict.outcome() == Outcome::Inconclusive {
-        details.push("nothing telling was observed; a longer --duration may help".to_owned());
-    }
-    Finding {
-        name: name.as_str().unwrap_or_default().to_owned(),
-        promise: verdict.promise.says().to_owned(),
-        source: verdict.promise.number().to_string(),
-        outcome: verdict.outcome(),
-        instances: verdict.instances,
-        details,
     }
 }
 
