@@ -5,8 +5,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -57,38 +57,55 @@ fn checked(arguments: &[&str]) -> (bool, serde_json::Value) {
     (output.status.success(), said)
 }
 
-/// Counts the processes of containers as they come, by looking at the process table.
+/// Counts the processes of containers as they come, by looking at the process table. A look may miss what lives
+/// shorter than the time between two: a test waits with [`saw`](Observer::saw) before it ends what it started.
 struct Observer {
     stop: Arc<AtomicBool>,
-    counting: JoinHandle<BTreeSet<(Pid, String)>>,
+    seen: Arc<Mutex<BTreeSet<(Pid, String)>>>,
+    looking: JoinHandle<()>,
 }
 
 impl Observer {
     fn of(cluster: &Arc<Cluster>) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
+        let stop = Arc::<AtomicBool>::default();
+        let seen = Arc::<Mutex<BTreeSet<(Pid, String)>>>::default();
+        let (told, notes) = (stop.clone(), seen.clone());
         // A test that fails drops its cluster, and with it this.
-        let (told, cluster) = (stop.clone(), Arc::downgrade(cluster));
-        let counting = std::thread::spawn(move || {
-            let mut seen = BTreeSet::new();
+        let cluster = Arc::downgrade(cluster);
+        let looking = std::thread::spawn(move || {
             while let Some(cluster) = cluster.upgrade()
                 && !told.load(Ordering::Relaxed)
             {
-                seen.extend(
-                    running_containers(&cluster)
-                        .into_iter()
-                        .filter_map(|pid| Some((pid, started(pid)?))),
-                );
+                let now = running_containers(&cluster).into_iter();
+                let now: Vec<_> = now.filter_map(|pid| Some((pid, started(pid)?))).collect();
+                notes.lock().expect("nobody panics with it").extend(now);
                 // The process table tells nobody: it can only be looked at.
                 std::thread::sleep(Duration::from_millis(20));
             }
-            seen
         });
-        Observer { stop, counting }
+        Observer {
+            stop,
+            seen,
+            looking,
+        }
     }
 
-    fn count(self) -> usize {
+    fn count(&self) -> usize {
+        self.seen.lock().expect("nobody panics with it").len()
+    }
+
+    /// Waits until so many containers were seen in all.
+    #[track_caller]
+    fn saw(&self, many: usize) {
+        let seen = eventually(PATIENCE, || (self.count() >= many).then_some(()));
+        assert!(seen.is_some(), "{} of {many} containers", self.count());
+    }
+
+    /// How many were seen in all; nobody looks any more.
+    fn end(self) -> usize {
         self.stop.store(true, Ordering::Relaxed);
-        self.counting.join().expect("it only looks").len()
+        self.looking.join().expect("it only looks");
+        self.seen.lock().expect("nobody panics with it").len()
     }
 }
 
@@ -131,22 +148,32 @@ fn a_cluster_is_checked_while_its_components_are_killed() {
         for name in ["one", "two", "three"] {
             running(&pods, name).await?;
         }
-        pods.delete("three", &DeleteParams::default()).await?;
         Ok(())
     });
+    observer.saw(3);
     // A container that ends is started again: one start more.
     let victim = running_containers(&cluster).first().copied();
     kill(victim.expect("a container"), Signal::SIGKILL).expect("it runs");
-    for name in [
+    observer.saw(4);
+    block_on(async {
+        let pods: Api<Pod> = Api::default_namespaced(client(&cluster).await?);
+        pods.delete("three", &DeleteParams::default()).await?;
+        Ok(())
+    });
+    for (name, containers) in [
         "controllers",
         "scheduler",
         "node-1.kubelet",
         "apiserver",
         "store",
         "checker",
-    ] {
+    ]
+    .into_iter()
+    .zip(5..)
+    {
         kill_and_await(&cluster, name);
         serves(&cluster, &format!("after-{}", name.replace('.', "-")));
+        observer.saw(containers);
     }
     let caught_up = eventually(PATIENCE, || {
         let text = figures(address)?;
@@ -161,7 +188,7 @@ fn a_cluster_is_checked_while_its_components_are_killed() {
         cluster.told()
     );
 
-    let seen = observer.count();
+    let seen = observer.end();
     let cluster = Arc::into_inner(cluster).expect("the observer has ended");
     let home = cluster.kill();
     let trace = home.path().join("trace").display().to_string();

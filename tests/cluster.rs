@@ -84,6 +84,17 @@ impl Home {
     }
 }
 
+impl Drop for Home {
+    /// A test that fails may leave pods that outlived their `up`. They would only use the machine up.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for (pid, _) in processes::of(self.path()) {
+                let _ = kill(pid, Signal::SIGKILL);
+            }
+        }
+    }
+}
+
 /// A cluster that is ready. Stopped when dropped; [`stop`](Cluster::stop) also checks what is left.
 pub(crate) struct Cluster {
     up: Child,

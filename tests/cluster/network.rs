@@ -7,7 +7,8 @@ const FIRST: u8 = 100;
 /// How many there are.
 const COUNT: u8 = 100;
 
-/// A /16 that no other test on this machine uses while this value lives.
+/// A /16 that no other test on this machine uses while this value lives, and that a test which failed did not leave in
+/// use.
 pub(crate) struct PodNetwork {
     second: u8,
     _lock: File,
@@ -22,16 +23,26 @@ impl PodNetwork {
             let file = File::create(folder.join(second.to_string())).expect("a lock file");
             match file.try_lock() {
                 Ok(()) => {
-                    return PodNetwork {
+                    let network = PodNetwork {
                         second,
                         _lock: file,
                     };
+                    if !network.in_use() {
+                        return network;
+                    }
                 }
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => panic!("a lock: {error}"),
             }
         }
         panic!("{COUNT} clusters of tests already run");
+    }
+
+    /// Whether this machine has an address in it.
+    fn in_use(&self) -> bool {
+        let addresses = nix::ifaddrs::getifaddrs().expect("a machine knows its addresses");
+        let mut addresses = addresses.filter_map(|one| Some(one.address?.as_sockaddr_in()?.ip()));
+        addresses.any(|address| address.octets()[..2] == [10, self.second])
     }
 
     /// As `up` takes it.

@@ -2,6 +2,7 @@
 
 mod authorization;
 mod collecting;
+mod controller;
 mod kubelet;
 mod kubelet_notation;
 mod kubelet_walk;
