@@ -4,6 +4,7 @@
 //! parses only a view of it ([`meta::Meta`], a `PodView`, …), small enough to be hashed, compared and sent.
 
 pub mod bytes;
+pub mod condition;
 pub mod fields;
 pub mod key;
 pub mod kinds;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::objects::condition::Condition;
 use crate::objects::meta::Meta;
 use crate::objects::pod_volumes::{Volume, VolumeMount};
 
@@ -272,7 +273,7 @@ pub struct StatusView {
     /// As last reported.
     pub phase: String,
     /// As last reported, with those of others.
-    pub conditions: Vec<ConditionView>,
+    pub conditions: Vec<Condition>,
     /// When a kubelet first saw it.
     pub start_time: Option<String>,
     /// Why the pod as a whole is as it is.
@@ -283,23 +284,6 @@ pub struct StatusView {
     pub init_container_statuses: Vec<ContainerStatusView>,
     /// As last reported.
     pub container_statuses: Vec<ContainerStatusView>,
-}
-
-/// `PodCondition`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ConditionView {
-    /// Its type.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// `True`, `False`, `Unknown`.
-    pub status: String,
-    /// In one word.
-    pub reason: String,
-    /// In words.
-    pub message: String,
-    /// When the status last changed.
-    pub last_transition_time: Option<String>,
 }
 
 /// `ContainerStatus`.

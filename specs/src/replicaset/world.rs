@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
 use model::machines::controller::{Answer, Ask, Controller, Input, Output, Timer};
-use model::machines::replicaset::{Condition, ReplicaSetStatus, ReplicaSets};
+use model::machines::replicaset::{ReplicaSetStatus, ReplicaSets};
 use model::messages::api::Verb;
+use model::objects::condition::Condition;
 use model::objects::key::GroupResource;
 use model::objects::kinds;
 use model::objects::status::Status;

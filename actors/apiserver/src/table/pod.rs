@@ -1,6 +1,7 @@
 //! Pods: `printPod`, whose STATUS sums up phase, containers and deletion in a word.
 
 use model::machine::Now;
+use model::objects::condition::Condition;
 use model::rules::time;
 use serde::Deserialize;
 use serde_json::Value;
@@ -100,15 +101,6 @@ struct Status {
     conditions: Vec<Condition>,
     init_container_statuses: Vec<ContainerStatus>,
     container_statuses: Vec<ContainerStatus>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Condition {
-    #[serde(rename = "type")]
-    of: String,
-    status: String,
-    reason: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -219,7 +211,7 @@ fn sum(pod: &Pod) -> Sum {
         ..Sum::default()
     };
     let gated = |condition: &Condition| {
-        condition.of == "PodScheduled" && condition.reason == "SchedulingGated"
+        condition.kind == "PodScheduled" && condition.reason == "SchedulingGated"
     };
     if status.conditions.iter().any(gated) {
         sum.reason = "SchedulingGated".to_owned();
@@ -308,7 +300,7 @@ fn holds(status: &Status, condition: &str) -> bool {
     status
         .conditions
         .iter()
-        .any(|one| one.of == condition && one.status == "True")
+        .any(|one| one.kind == condition && one.status == "True")
 }
 
 /// How many readiness gates hold, of how many; empty without gates.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bincode::{Decode, Encode};
 
 use crate::actions::kubelet::PodName;
+use crate::objects::condition::Condition;
 use crate::objects::pod::{ContainerSpec, ContainerStatusView, PodView};
 use crate::rules::qos::{self, Qos};
 use crate::rules::quantity::QuantityError;
@@ -128,21 +129,6 @@ impl Phase {
     }
 }
 
-/// A condition that is carried along unread.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
-pub struct Condition {
-    /// Its type.
-    pub kind: String,
-    /// `True`, `False`, `Unknown`.
-    pub status: String,
-    /// In one word.
-    pub reason: String,
-    /// In words.
-    pub message: String,
-    /// RFC 3339.
-    pub since: Option<String>,
-}
-
 impl Pod {
     /// Reads a pod. Fails where a quantity of its resources is not one.
     pub fn read(view: &PodView) -> Result<Pod, QuantityError> {
@@ -236,13 +222,7 @@ fn reported(view: &PodView) -> Reported {
             .conditions
             .iter()
             .filter(|condition| !OWN_CONDITIONS.contains(&condition.kind.as_str()))
-            .map(|condition| Condition {
-                kind: condition.kind.clone(),
-                status: condition.status.clone(),
-                reason: condition.reason.clone(),
-                message: condition.message.clone(),
-                since: condition.last_transition_time.clone(),
-            })
+            .cloned()
             .collect(),
         started: status
             .init_container_statuses

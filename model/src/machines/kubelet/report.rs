@@ -6,8 +6,9 @@ use crate::machines::kubelet::Kubelet;
 use crate::machines::kubelet::pod::{Container, Phase, Pod};
 use crate::machines::kubelet::state::{Admission, Ended, Instance, Life, Record};
 use crate::machines::kubelet::status::{
-    Address, ContainerState, ContainerStatus, LastState, PodCondition, PodStatus, Terminated,
+    Address, ContainerState, ContainerStatus, LastState, PodStatus, Terminated,
 };
+use crate::objects::condition::Condition;
 use crate::rules::time;
 
 /// Exit code of a container whose end was not seen.
@@ -22,7 +23,7 @@ pub fn status(kubelet: &Kubelet, record: &mut Record, now: Now) -> Option<PodSta
         return Some(PodStatus {
             observed_generation: pod.generation,
             phase: Phase::Failed.as_str().to_owned(),
-            conditions: others(&pod),
+            conditions: pod.reported.conditions.clone(),
             reason,
             message,
             start_time: record.start_time.clone(),
@@ -197,7 +198,7 @@ fn conditions(
     init: &[ContainerStatus],
     main: &[ContainerStatus],
     now: Now,
-) -> Vec<PodCondition> {
+) -> Vec<Condition> {
     let sandbox = record.sandbox.as_ref().is_some_and(|sandbox| sandbox.ready);
     let initialized = initialized(record, pod);
     let unready: Vec<&str> = main
@@ -244,7 +245,7 @@ fn conditions(
             *since = (holds, now);
         }
         let completed = holds && kind == "Initialized" && over == Some("PodCompleted");
-        conditions.push(PodCondition {
+        conditions.push(Condition {
             kind: kind.to_owned(),
             status: if holds { "True" } else { "False" }.to_owned(),
             reason: match (holds, completed) {
@@ -254,24 +255,11 @@ fn conditions(
             },
             message: if holds { String::new() } else { message },
             last_transition_time: Some(time::seconds(since.1)),
-            observed_generation: pod.generation,
+            observed_generation: (pod.generation > 0).then_some(pod.generation),
+            ..Condition::default()
         });
     }
-    conditions.extend(others(pod));
+    // Those of others as they are; among them `PodScheduled`.
+    conditions.extend(pod.reported.conditions.iter().cloned());
     conditions
-}
-
-/// Conditions of others, as they are; among them `PodScheduled`.
-fn others(pod: &Pod) -> Vec<PodCondition> {
-    let carried = pod.reported.conditions.iter();
-    carried
-        .map(|condition| PodCondition {
-            kind: condition.kind.clone(),
-            status: condition.status.clone(),
-            reason: condition.reason.clone(),
-            message: condition.message.clone(),
-            last_transition_time: condition.since.clone(),
-            observed_generation: 0,
-        })
-        .collect()
 }

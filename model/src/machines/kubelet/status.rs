@@ -4,6 +4,7 @@ use bincode::{Decode, Encode};
 use serde::{Serialize, Serializer};
 
 use crate::machine::Now;
+use crate::objects::condition::Condition;
 use crate::rules::time;
 
 /// `PodStatus`.
@@ -16,7 +17,7 @@ pub struct PodStatus {
     /// Where the pod is in its life.
     pub phase: String,
     /// Own conditions and those of others.
-    pub conditions: Vec<PodCondition>,
+    pub conditions: Vec<Condition>,
     /// Why, in a word, where the pod as a whole failed.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
@@ -53,29 +54,6 @@ pub struct PodStatus {
 pub struct Address {
     /// The address.
     pub ip: String,
-}
-
-/// `PodCondition`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PodCondition {
-    /// Its type.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// `True`, `False`, `Unknown`.
-    pub status: String,
-    /// In one word.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub reason: String,
-    /// In words.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub message: String,
-    /// When the status last changed, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_transition_time: Option<String>,
-    /// As the other condition of the same generation says.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub observed_generation: i64,
 }
 
 /// `ContainerStatus`.

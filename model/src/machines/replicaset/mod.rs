@@ -11,6 +11,4 @@ mod view;
 
 pub use state::{Session, View};
 pub use step::ReplicaSets;
-pub use view::{
-    Condition, Json, Phase, PodView, ReplicaSetSpec, ReplicaSetStatus, ReplicaSetView, Seen,
-};
+pub use view::{Json, Phase, PodView, ReplicaSetSpec, ReplicaSetStatus, ReplicaSetView, Seen};

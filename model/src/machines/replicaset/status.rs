@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use crate::machine::Now;
 use crate::machines::controller::Ask;
 use crate::machines::replicaset::state::{Counted, Session};
-use crate::machines::replicaset::view::{Condition, PodView, ReplicaSetStatus, ReplicaSetView};
+use crate::machines::replicaset::view::{PodView, ReplicaSetStatus, ReplicaSetView};
 use crate::messages::api::{ApiRequest, PatchType, Verb};
+use crate::objects::condition::Condition;
 use crate::objects::key::ObjectKey;
 use crate::rules::time;
 
@@ -100,6 +101,7 @@ fn conditions(set: &ReplicaSetView, session: &Session, now: Now) -> Vec<Conditio
             reason: (*reason).to_owned(),
             message: message.clone(),
             last_transition_time: Some(time::seconds(now)),
+            ..Condition::default()
         });
         others.push(condition);
     }

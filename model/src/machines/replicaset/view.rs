@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use bincode::{Decode, Encode};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::objects::condition::Condition;
 use crate::objects::meta::{Meta, OwnerReference};
 use crate::rules::selector::{LabelSelector, Selector};
 use crate::rules::time;
@@ -95,36 +96,6 @@ pub struct ReplicaSetStatus {
     pub observed_generation: i64,
     /// What is wrong, if anything.
     pub conditions: Vec<Condition>,
-}
-
-/// A condition of a ReplicaSet.
-#[derive(
-    Clone,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Encode,
-    Decode,
-    Serialize,
-    Deserialize,
-)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Condition {
-    /// Its kind, as in `ReplicaFailure`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// `True`, `False`, `Unknown`.
-    pub status: String,
-    /// One word.
-    pub reason: String,
-    /// In words.
-    pub message: String,
-    /// RFC 3339: when the status changed last.
-    pub last_transition_time: Option<String>,
 }
 
 /// A pod's place in its life, worst first: victims are taken in this order.

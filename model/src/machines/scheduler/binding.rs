@@ -9,9 +9,10 @@ use crate::machines::scheduler::input::Binding;
 use crate::machines::scheduler::output::Output;
 use crate::machines::scheduler::queue::UNSCHEDULABLE_MS;
 use crate::machines::scheduler::state::{Assumed, Progress, Scheduler, State, Timer};
-use crate::machines::scheduler::view::{Condition, PodView};
+use crate::machines::scheduler::view::PodView;
 use crate::machines::scheduler::{filter, nodes, score};
 use crate::messages::api::{ApiRequest, PatchType, Verb};
+use crate::objects::condition::Condition;
 use crate::objects::key::ObjectKey;
 use crate::rules::time;
 

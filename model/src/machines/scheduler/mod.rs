@@ -20,4 +20,4 @@ pub use input::{Binding, Input};
 pub use output::Output;
 pub use queue::{Place, Queue};
 pub use state::{Assumed, Progress, Scheduler, State, Timer};
-pub use view::{Condition, Demand, HostPort, NodeView, PodView, SCHEDULER_NAME};
+pub use view::{Demand, HostPort, NodeView, PodView, SCHEDULER_NAME};

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use bincode::{Decode, Encode};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::machines::scheduler::affinity::NodeSelector;
+use crate::objects::condition::Condition;
 use crate::objects::meta::Meta;
 use crate::rules::resources::{
     ContainerResources, PodResources, ResourceList, ResourceRequirements, Resources,
@@ -40,45 +41,6 @@ pub struct HostPort {
     pub protocol: String,
     /// The address; `0.0.0.0` for all.
     pub address: String,
-}
-
-/// A condition of a pod, whole, for it is written back with the others.
-#[derive(
-    Clone,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Encode,
-    Decode,
-    Serialize,
-    Deserialize,
-)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Condition {
-    /// Its kind.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// `True`, `False`, `Unknown`.
-    pub status: String,
-    /// One word.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub reason: String,
-    /// In words.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub message: String,
-    /// RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_probe_time: Option<String>,
-    /// RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_transition_time: Option<String>,
-    /// The generation it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
 }
 
 /// What is asked of a node.
