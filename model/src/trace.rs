@@ -18,7 +18,7 @@ use bincode::{Decode, Encode};
 pub const MAGIC: [u8; 8] = *b"PLMTRACE";
 
 /// Version of this format; a reader refuses what it does not know.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// A record or header larger than this is not one of ours, in bytes.
 pub const RECORD_LIMIT: usize = 1 << 20;

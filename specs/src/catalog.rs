@@ -79,6 +79,7 @@ impl Listed {
 pub fn all() -> Vec<Listed> {
     vec![
         crate::store::listed(),
+        crate::lease::listed(),
         crate::watch::listed(),
         crate::create_pod::listed(),
         crate::create_pod::machines::listed(),

@@ -7,6 +7,7 @@ pub mod create_pod;
 pub mod graph;
 pub mod guards;
 pub mod histories;
+pub mod lease;
 pub mod liveness;
 pub mod node;
 mod random;

@@ -28,6 +28,7 @@ fn wrote(revision: u64, version: u64) -> Moment {
     let changes = vec![Changed {
         key: key().path().into(),
         version,
+        lease: 0,
     }];
     moment(
         "store",
@@ -115,6 +116,7 @@ fn what_was_not_on_the_disk_when_the_store_ended_was_not_written() {
     let began = StoreAction::Started {
         revision: 2,
         compacted: 0,
+        leases: vec![],
     };
     let moments = vec![
         wrote(3, 1),

@@ -13,6 +13,8 @@ pub enum StoreAction {
         revision: u64,
         /// History before this revision is forgotten.
         compacted: u64,
+        /// The leases there, in order; each lives for its whole time again.
+        leases: Vec<LeaseId>,
     },
     /// A transaction, or the end of a lease, made a revision (steps 2, 6 and 11 of a pod's path). Nobody is
     /// told before it is durable.
@@ -184,6 +186,8 @@ pub struct Changed {
     pub key: Key,
     /// Its number of writes since its creation; 0 if it was deleted.
     pub version: u64,
+    /// The lease it goes with from here on, or 0.
+    pub lease: LeaseId,
 }
 
 /// One event as a watch was sent it.

@@ -80,6 +80,11 @@ impl Player for Scenario<'_> {
         let words: Vec<&str> = rest.split_whitespace().collect();
         let input = match verb {
             "fire" => return self.rig.fire(phase, rest),
+            // late LEASE LIFE: a timer that was taken back fires after all.
+            "late" => Input::LeaseRanOut {
+                lease: number(word(&words, 0)?)?,
+                life: u8::try_from(number(word(&words, 1)?)?).map_err(|error| error.to_string())?,
+            },
             "watch" => Input::Watch {
                 watch: number(word(&words, 0)?)?,
                 request: WatchRequest {

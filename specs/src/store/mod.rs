@@ -2,6 +2,7 @@
 
 mod attached;
 mod choice;
+mod leases;
 mod properties;
 mod specification;
 mod watches;

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use model::actions::store::{Changed, StoreAction};
-use model::messages::store::{Key, KeyRange, StoreError};
+use model::messages::store::{Key, KeyRange, LeaseId, StoreError};
 
+use super::leases::Leases;
 use crate::specification::{Refused, Specification, guard};
 
 /// A revisioned store: writes make revisions one after another, a commit makes them durable, only what is durable is
@@ -35,6 +36,7 @@ pub struct Known {
     /// The last known write of each key.
     pub(super) keys: BTreeMap<Key, Written>,
     pub(super) watches: BTreeMap<u64, Watched>,
+    pub(super) leases: Leases,
     pub(super) failed: bool,
     /// Whether the revisions are those of an engine to which others write too: they grow, but not by one, and
     /// an answer may tell of one whose events have not come yet.
@@ -53,8 +55,10 @@ pub(super) struct Past {
 /// A key's last write; version 0 is a key that does not exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Written {
-    version: u64,
+    pub(super) version: u64,
     pub(super) revision: u64,
+    /// The lease it goes with, or 0.
+    pub(super) lease: LeaseId,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -79,14 +83,25 @@ impl Specification for StoreSpecification {
             StoreAction::Started {
                 revision,
                 compacted,
-            } => known.start(*revision, *compacted),
+                leases,
+            } => known.start(*revision, *compacted, leases),
             StoreAction::Attached { revision, after } => known.attach(*revision, *after),
             StoreAction::Detached { .. } => known.detach(),
             _ if !known.started => Err(Refused::by(
                 "a store starts first",
                 format!("{action:?} before its start"),
             )),
-            StoreAction::Wrote { revision, changes } => known.write(*revision, changes),
+            StoreAction::Wrote { revision, changes } => {
+                known.leased(changes)?;
+                known.write(*revision, changes)
+            }
+            _ if !known.leases.owed.is_empty() => Err(Refused::by(
+                "the keys of a lease go with it",
+                format!("{action:?} before the end of {:?}", known.leases.owed),
+            )),
+            StoreAction::LeaseGranted { lease, .. } => known.grant(*lease),
+            StoreAction::LeaseKeptAlive { lease } => known.keep_alive(*lease),
+            StoreAction::LeaseEnded { lease, .. } => known.end(*lease),
             StoreAction::Compared { revision, .. } => guard(
                 known.attached || *revision == known.revision,
                 "a compare sees the newest revision",
@@ -132,11 +147,7 @@ impl Specification for StoreSpecification {
                 "a watch that is open",
                 || format!("watch {watch}"),
             ),
-            // Which leases there are does not show in revisions until one ends, and then as a write.
-            StoreAction::LeaseGranted { .. }
-            | StoreAction::LeaseKeptAlive { .. }
-            | StoreAction::LeaseEnded { .. }
-            | StoreAction::Waiting { .. }
+            StoreAction::Waiting { .. }
             | StoreAction::Marked { .. }
             | StoreAction::Resumed { .. } => Ok(()),
         }
@@ -144,7 +155,7 @@ impl Specification for StoreSpecification {
 }
 
 impl Known {
-    fn start(&mut self, revision: u64, compacted: u64) -> Result<(), Refused> {
+    fn start(&mut self, revision: u64, compacted: u64, leases: &[LeaseId]) -> Result<(), Refused> {
         if !self.started {
             *self = Known {
                 started: true,
@@ -154,6 +165,7 @@ impl Known {
                 compacted_durably: compacted,
                 // A new store is at revision 1 and has no keys.
                 unknown: if revision == 1 { 0 } else { revision },
+                leases: Leases::found(leases),
                 ..Known::default()
             };
             return Ok(());
@@ -178,6 +190,9 @@ impl Known {
                 )
             },
         )?;
+        let whole = self.committing.take().map(|commit| commit.0) == Some(revision);
+        let lost = revision == self.durable;
+        self.leases.restart(leases, lost, whole)?;
         for (_, changes) in self.history.split_off(&(revision + 1)).into_iter().rev() {
             for past in changes.into_iter().rev() {
                 match past.before {
@@ -188,7 +203,6 @@ impl Known {
         }
         (self.revision, self.durable) = (revision, revision);
         (self.compacted, self.compacted_durably) = (compacted, compacted);
-        self.committing = None;
         self.watches.clear();
         self.failed = false;
         Ok(())
@@ -225,7 +239,11 @@ impl Known {
             .map(|changed| {
                 let before = self.written(&changed.key);
                 let version = changed.version;
-                let now = Written { version, revision };
+                let now = Written {
+                    version,
+                    revision,
+                    lease: changed.lease,
+                };
                 self.keys.insert(changed.key.clone(), now);
                 Past {
                     key: changed.key.clone(),
@@ -251,6 +269,7 @@ impl Known {
             },
         )?;
         self.committing = Some((through, self.compacted));
+        self.leases.begin_commit();
         Ok(())
     }
 
@@ -265,6 +284,7 @@ impl Known {
         self.committing = None;
         self.durable = through;
         self.compacted_durably = compacted;
+        self.leases.persist();
         // A crash cannot bring back what was before this.
         self.history = self.history.split_off(&(compacted + 1));
         Ok(())

@@ -13,6 +13,7 @@ use specs::checked::Checked;
 use specs::create_pod::machines::{MachinesWorld, Shipped, stormy};
 use specs::create_pod::{Action as PodAction, CreatePod};
 use specs::guards::{Asked, heard, watch};
+use specs::lease::LeaseWorld;
 use specs::specification::Specification;
 use specs::store::{StoreSpecification, StoreWorld};
 use specs::watch::machines;
@@ -184,9 +185,20 @@ fn guards_of_the_store() {
         crashes: 1,
         compactions: 2,
     });
-    let runs = runs::<StoreSpecification, _>(&world, 40, 80);
+    let mut runs = runs::<StoreSpecification, _>(&world, 40, 80);
+    let leases = Checked::new(LeaseWorld {
+        machine: Store::new(Limits::default()),
+        asks: 6,
+        puts: 4,
+        crashes: 1,
+    });
+    runs.extend(self::runs::<StoreSpecification, _>(&leases, 40, 80));
     let known = weaken(&StoreSpecification, &runs, 150, first);
-    let guards = guards_of(&["store/specification.rs", "store/watches.rs"]);
+    let guards = guards_of(&[
+        "store/specification.rs",
+        "store/leases.rs",
+        "store/watches.rs",
+    ]);
     insta::assert_snapshot!(table(&known, &guards, &told(&runs, first), &["store.rs"]));
 }
 

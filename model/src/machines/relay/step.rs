@@ -267,12 +267,13 @@ fn attached<V>(history: &History<V>) -> StoreAction {
 }
 
 fn changed<V>(event: &Event<V>) -> Changed {
-    let version = match event {
-        Event::Put { now, .. } => now.version,
-        Event::Deleted { .. } => 0,
+    let (version, lease) = match event {
+        Event::Put { now, .. } => (now.version, now.lease),
+        Event::Deleted { .. } => (0, 0),
     };
     Changed {
         key: event.key().clone(),
         version,
+        lease,
     }
 }

@@ -32,6 +32,7 @@ impl<V: Value> Turn<'_, V> {
                 .map(|change| Changed {
                     key: change.key.clone(),
                     version: change.now.version,
+                    lease: change.now.lease,
                 })
                 .collect(),
         });

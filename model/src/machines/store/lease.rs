@@ -30,9 +30,17 @@ impl<V: Value> Turn<'_, V> {
         }
         let granted = Lease {
             ttl_seconds,
-            life: 0,
+            life: self.state.lives.wrapping_add(1),
             keys: BTreeSet::new(),
         };
+        self.out.timer(
+            Timer::Lease {
+                lease,
+                life: granted.life,
+            },
+            u64::from(ttl_seconds) * 1000,
+        );
+        self.state.lives = granted.life;
         self.state.leases.insert(lease, granted);
         self.state
             .gathering
@@ -40,10 +48,6 @@ impl<V: Value> Turn<'_, V> {
             .push(Record::LeaseGranted { lease, ttl_seconds });
         self.actions
             .push(StoreAction::LeaseGranted { lease, ttl_seconds });
-        self.out.timer(
-            Timer::Lease { lease, life: 0 },
-            u64::from(ttl_seconds) * 1000,
-        );
         Ok(StoreResponse::Lease { lease, ttl_seconds })
     }
 
@@ -51,6 +55,7 @@ impl<V: Value> Turn<'_, V> {
         &mut self,
         lease: LeaseId,
     ) -> Result<StoreResponse<V>, StoreError> {
+        let life = self.state.lives.wrapping_add(1);
         let kept = self
             .state
             .leases
@@ -61,14 +66,10 @@ impl<V: Value> Turn<'_, V> {
             lease,
             life: kept.life,
         });
-        kept.life = kept.life.wrapping_add(1);
-        self.out.timer(
-            Timer::Lease {
-                lease,
-                life: kept.life,
-            },
-            u64::from(ttl_seconds) * 1000,
-        );
+        kept.life = life;
+        self.state.lives = life;
+        self.out
+            .timer(Timer::Lease { lease, life }, u64::from(ttl_seconds) * 1000);
         self.actions.push(StoreAction::LeaseKeptAlive { lease });
         Ok(StoreResponse::Lease { lease, ttl_seconds })
     }

@@ -67,6 +67,7 @@ pub(super) fn start<V: Value>(found: Durable<V>, out: &mut Out<Store<V>>) -> Sta
         durable: revision,
         compacted: found.compacted,
         leases,
+        lives: 0,
         watches: Watches::new(),
         gathering: Batch::new(),
         committing: None,

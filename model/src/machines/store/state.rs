@@ -23,6 +23,9 @@ pub struct State<V> {
     pub(super) durable: u64,
     pub(super) compacted: u64,
     pub(super) leases: BTreeMap<LeaseId, Lease>,
+    /// Counts the lives of all leases, around 256: a timer of an earlier life is late, be it that of a lease of the same
+    /// name that has ended since.
+    pub(super) lives: u8,
     pub(super) watches: Watches,
     /// What the next commit will hold.
     pub(super) gathering: Batch<V>,
@@ -45,7 +48,7 @@ pub(super) struct Revision {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Lease {
     pub(super) ttl_seconds: u32,
-    /// Counts its keep-alives, around 256: a timer of an earlier life is late.
+    /// Which life this is; each grant and each keep-alive begins one.
     pub(super) life: u8,
     pub(super) keys: BTreeSet<Key>,
 }

@@ -26,6 +26,7 @@ impl<V: Value> Machine for Store<V> {
         vec![StoreAction::Started {
             revision: state.durable,
             compacted: state.compacted,
+            leases: state.leases.keys().copied().collect(),
         }]
     }
 

@@ -68,6 +68,7 @@ fn hunted(rows: &[Row]) -> Vec<Option<Kill>> {
 #[test]
 fn kill_matrix() {
     let mut rows = super::store::rows();
+    rows.extend(super::lease::rows());
     rows.extend(super::watch::rows());
     rows.extend(super::create_pod::rows());
     let mut table = String::from(

@@ -4,6 +4,7 @@ mod altered;
 mod create_pod;
 mod faulty;
 mod hunt;
+mod lease;
 mod matrix;
 mod store;
 mod watch;
