@@ -170,7 +170,7 @@ fn manage(
     let pods = claim::claimed(view, key, set, session);
     session.counted = Some(status::count(set, &pods, context.now));
     session.stage = Stage::Managed;
-    // Never from a stale view: kubernetes 21810, 125568, 129795.
+    // Never from a stale view: kubernetes 21810, 129795.
     if set.metadata.deleting() || !context.expectations.satisfied(key) {
         return None;
     }

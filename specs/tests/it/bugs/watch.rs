@@ -114,7 +114,7 @@ fn table() -> Vec<Row> {
             "a consistent list has all that was acknowledged",
         ),
         streamed(cache(
-            "kubernetes 116302",
+            "kubernetes 122830",
             Fault::AnyInitial,
             1,
             "initial events end as fresh as asked",

@@ -32,7 +32,7 @@ pub enum CacheFault {
     AtRevision,
     /// kubernetes 59848: a list that is to be consistent is answered with what is at hand.
     AnyList,
-    /// kubernetes 116302: initial events do not wait until they are fresh.
+    /// kubernetes 122830: initial events do not wait until they are fresh.
     AnyInitial,
     /// etcd 15220: a bookmark overtakes the events before it.
     BookmarkAhead,

@@ -10,7 +10,8 @@ use super::faulty::{Fault, MemoryOf};
 /// One of the reflector's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReflectorFault {
-    /// kubernetes 123072: a watch that ended because its revision is gone is opened again there.
+    /// kubernetes 123072, as its thread suspects: a watch that ended in a way that calls for a list is opened again where
+    /// it was.
     WatchesOn,
     /// A watch resumes after the last list, not after the last event.
     FromList,
