@@ -9,6 +9,7 @@ mod kubelet_walk;
 mod patch;
 mod quantity;
 mod reflector;
+mod relay;
 mod replicaset;
 mod resources;
 mod scenario;

@@ -117,7 +117,7 @@ impl Player for Scenario<'_> {
     }
 }
 
-fn request(verb: &str, words: &[&str]) -> Result<StoreRequest<u8>, String> {
+pub(crate) fn request(verb: &str, words: &[&str]) -> Result<StoreRequest<u8>, String> {
     Ok(match verb {
         "put" => {
             let operation = Operation::Put {
@@ -229,27 +229,27 @@ fn operation(text: &str) -> Result<Operation<u8>, String> {
     })
 }
 
-fn call(text: &str) -> Result<(&str, &str), String> {
+pub(crate) fn call(text: &str) -> Result<(&str, &str), String> {
     text.strip_suffix(')')
         .and_then(|text| text.split_once('('))
         .ok_or_else(|| format!("{text}: not NAME(…)"))
 }
 
-fn keys(text: &str) -> KeyRange {
+pub(crate) fn keys(text: &str) -> KeyRange {
     match text.strip_suffix('*') {
         Some(prefix) => KeyRange::prefix(prefix),
         None => KeyRange::one(text),
     }
 }
 
-fn word<'a>(words: &[&'a str], nth: usize) -> Result<&'a str, String> {
+pub(crate) fn word<'a>(words: &[&'a str], nth: usize) -> Result<&'a str, String> {
     words
         .get(nth)
         .copied()
         .ok_or_else(|| format!("word {nth} is missing"))
 }
 
-fn option(words: &[&str], name: &str) -> Result<Option<u64>, String> {
+pub(crate) fn option(words: &[&str], name: &str) -> Result<Option<u64>, String> {
     words
         .iter()
         .find_map(|word| word.strip_prefix(name))
@@ -257,6 +257,6 @@ fn option(words: &[&str], name: &str) -> Result<Option<u64>, String> {
         .transpose()
 }
 
-fn number(text: &str) -> Result<u64, String> {
+pub(crate) fn number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|error| format!("{text}: {error}"))
 }

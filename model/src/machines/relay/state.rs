@@ -24,6 +24,13 @@ pub struct State<V> {
     pub(super) marking: bool,
 }
 
+impl<V> State<V> {
+    /// Whether the engine's events are not followed.
+    pub fn is_away(&self) -> bool {
+        self.away.is_some()
+    }
+}
+
 /// The engine is away.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Away<V> {
