@@ -6,7 +6,9 @@ use std::rc::Rc;
 
 use model::machine::{Machine, Now, Out, Request};
 use model::machines::reflector::{Delivery, Item};
-use model::machines::scheduler::{Binding, Input, NodeView, Output, PodView, Scheduler, State};
+use model::machines::scheduler::{
+    Binding, Input, NodeView, Output, PodView, Scheduler, State, Timer,
+};
 use model::objects::key::ObjectKey;
 use model::objects::kinds;
 use model::objects::object::Object;
@@ -369,4 +371,53 @@ fn many_decisions() {
         counts.len() == 100 && counts.values().all(|count| *count == 100),
         "{counts:?}"
     );
+}
+
+/// What one step asks for when so many pods, of so much cpu each, are listed with one node of a cpu: bindings, and
+/// whether there is more to do.
+fn one_step(pods: usize, cpu: &str) -> (usize, bool) {
+    let machine = Scheduler::default();
+    let mut out = Out::new();
+    let mut state = machine.start(None, Now(0), &mut out);
+    let node = view::<NodeView>(&json!({ "status": { "allocatable": {
+        "cpu": "1", "memory": "1Gi", "pods": "1000" } } }));
+    let key = ObjectKey::new(kinds::nodes(), "", "n1");
+    let nodes = Input::Nodes(Delivery::Replace {
+        revision: 1,
+        items: vec![Item {
+            key,
+            revision: 1,
+            value: node,
+        }],
+    });
+    machine.step(&mut state, Now(0), nodes, &mut out);
+    let items = (0..pods).map(|at| Item {
+        key: pod_key(&at.to_string()),
+        revision: 2,
+        value: view::<PodView>(&json!({ "metadata": { "uid": at.to_string() },
+            "spec": { "containers": [{ "resources": { "requests": { "cpu": cpu } } }] } })),
+    });
+    let pods = Input::Pods(Delivery::Replace {
+        revision: 2,
+        items: items.collect(),
+    });
+    out = Out::new();
+    machine.step(&mut state, Now(0), pods, &mut out);
+    let bind =
+        |request: &&Request<Scheduler>| matches!(request, Request::Output(Output::Bind { .. }));
+    let more = |request: &Request<Scheduler>| matches!(request, Request::Timer(Timer::More, _));
+    let requests = out.requests();
+    (
+        requests.iter().filter(bind).count(),
+        requests.iter().any(more),
+    )
+}
+
+#[test]
+fn a_step_decides_a_bounded_number() {
+    let bindings = Scheduler::default().bindings_max;
+    assert_eq!(one_step(bindings + 10, "1m"), (bindings, false));
+    // Pods that fit nowhere: 256 decisions a step.
+    assert_eq!(one_step(256, "2"), (0, true));
+    assert_eq!(one_step(255, "2"), (0, false));
 }
