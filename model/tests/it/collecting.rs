@@ -16,7 +16,7 @@ use model::messages::api::Verb;
 use model::objects::key::{GroupResource, ObjectKey};
 use model::objects::kinds;
 use model::objects::object::Object;
-use model::objects::status::{Reason, Status};
+use model::objects::status::{Cause, Reason, Status};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -140,7 +140,7 @@ impl<R: Reconcile> CollectingPlayer<R> {
                 let (resource, item) = seen(key(words.at(1)?, words.at(2)?)?)?;
                 vec![Input::Seen(resource, Delivery::Delete(item))]
             }
-            // answer KIND NAME INDEX ok@REVISION|lost|REASON … [live=KIND:NAME uid=…]
+            // answer KIND NAME INDEX ok@REVISION|lost|REASON … [live=KIND:NAME uid=…] [cause=REASON]
             "answer" => {
                 let about = words.get("live").map(|live| -> Result<Object, String> {
                     let (kind, name) = live.split_once(':').ok_or("live=KIND:NAME")?;
@@ -154,7 +154,13 @@ impl<R: Reconcile> CollectingPlayer<R> {
                         &body,
                     ))
                 });
-                let answer = shorthand::answer(&words.plain[4..], about.transpose()?)?;
+                let mut answer = shorthand::answer(&words.plain[4..], about.transpose()?)?;
+                if let (Answer::Failed(status), Some(cause)) = (&mut answer, words.get("cause")) {
+                    status.details.causes.push(Cause {
+                        reason: cause.to_owned(),
+                        ..Cause::default()
+                    });
+                }
                 let key = key(words.at(1)?, words.at(2)?)?;
                 vec![Input::Answered(key, words.number(3)? as u32, answer)]
             }

@@ -12,6 +12,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use model::actions::store::StoreAction;
+use model::machine::{Machine, Now, Out};
 use model::machines::relay::{Attachment, CallError, Input, Relay, State};
 use model::machines::store::Limits;
 use model::messages::store::{
@@ -54,6 +56,25 @@ fn scenarios() {
     });
     let table: Vec<String> = transitions.into_inner().into_iter().collect();
     insta::assert_snapshot!("relay_transitions", table.join("\n"));
+}
+
+/// The first words of a trace.
+#[test]
+fn a_start_says_what_was_found() {
+    let relay = Relay::<u8>::new(Limits::default());
+    let found = Attachment {
+        after: 3,
+        revision: 5,
+        events: vec![],
+    };
+    let began = |found| relay.began(&relay.start(found, Now(0), &mut Out::new()));
+    let (revision, after) = (5, 3);
+    assert_eq!(
+        began(Some(found)),
+        [StoreAction::Attached { revision, after }]
+    );
+    let reason = "it was not reached yet".to_owned();
+    assert_eq!(began(None), [StoreAction::Detached { reason }]);
 }
 
 fn phase(state: &State<u8>) -> String {

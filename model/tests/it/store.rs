@@ -16,7 +16,9 @@
 
 use std::collections::BTreeSet;
 
-use model::machines::store::{Input, Limits, State, Store};
+use model::actions::store::StoreAction;
+use model::machine::{Machine, Now, Out};
+use model::machines::store::{Durable, Input, Limits, State, Store};
 use model::messages::store::{
     Compare, KeyRange, Operand, Operation, RangeRequest, Relation, StoreRequest, Transaction,
     WatchRequest,
@@ -61,6 +63,21 @@ fn scenarios() {
     });
     let table: Vec<String> = transitions.into_inner().into_iter().collect();
     insta::assert_snapshot!("store_transitions", table.join("\n"));
+}
+
+/// The first words of a trace.
+#[test]
+fn a_start_says_what_was_on_disk() {
+    let mut found = Durable::default();
+    found.leases.insert(7, 10);
+    let store = Store::<u8>::new(Limits::default());
+    let state = store.start(Some(found), Now(0), &mut Out::new());
+    let said = StoreAction::Started {
+        revision: 1,
+        compacted: 0,
+        leases: vec![7],
+    };
+    assert_eq!(store.began(&state), [said]);
 }
 
 fn phase(state: &State<u8>) -> String {

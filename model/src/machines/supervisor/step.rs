@@ -226,10 +226,7 @@ impl Supervisor {
             {
                 return;
             }
-            let later = self
-                .parts
-                .iter()
-                .filter(|part| part.stop_rank > rank && !down(part));
+            let later = self.parts.iter().filter(|part| !down(part));
             let Some(next) = later.map(|part| part.stop_rank).min() else {
                 state.phase = Phase::Ended;
                 out.push(Output::End {
