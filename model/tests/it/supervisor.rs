@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use model::machines::supervisor::{Ending, Input, Part, State, Supervisor};
+use model::machines::supervisor::{Ending, Input, Part, State, Supervisor, Timer};
 
 use crate::scenario::{self, Player, Rig};
 
@@ -64,6 +64,8 @@ impl Player for SupervisorPlayer {
             "died" => exited(Ending::Died(reason)),
             "left" => exited(Ending::Left),
             "stop" => Input::Stop,
+            // late PART: the timer of its kill fires though it was taken back.
+            "late" => Input::Fired(Timer::Kill(part.clone())),
             "fire" => {
                 let about = rest.split('"').nth(1).unwrap_or_default();
                 return self.rig.fire(phase(about), rest);
