@@ -99,7 +99,7 @@ impl Etcd {
 }
 
 impl EtcdWatch {
-    /// The next events, or how far the watch is.
+    /// The next events, or how far the watch is. Nothing is lost if the future is dropped.
     ///
     /// # Errors
     /// Why it has ended.

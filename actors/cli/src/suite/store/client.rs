@@ -38,7 +38,7 @@ pub(super) trait Client: Clone + 'static {
 
 /// An open watch.
 pub(super) trait Watching {
-    /// The next message.
+    /// The next message. Nothing is lost if the future is dropped.
     async fn next(&mut self) -> Result<Brought, Ended>;
 }
 

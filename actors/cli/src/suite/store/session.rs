@@ -1,5 +1,8 @@
 //! A session: who takes part, from its first write to the last event.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -34,6 +37,18 @@ pub(super) struct Shared<C> {
 }
 
 impl<C: Client> Shared<C> {
+    fn new(store: C, plan: Plan) -> Self {
+        Shared {
+            store,
+            plan,
+            clock: Clock::start(),
+            observed: RefCell::default(),
+            values: Cell::new(1),
+            newest: Cell::new(0),
+            last: watch::channel(None).0,
+        }
+    }
+
     /// A value that nobody else writes.
     pub(super) fn value(&self) -> u64 {
         self.values.replace(self.values.get() + 1)
@@ -76,15 +91,7 @@ pub(super) async fn run<C: Client>(
     plan: Plan,
     progress: &impl Fn(&str),
 ) -> anyhow::Result<Observed> {
-    let shared = Rc::new(Shared {
-        store,
-        plan,
-        clock: Clock::start(),
-        observed: RefCell::default(),
-        values: Cell::new(1),
-        newest: Cell::new(0),
-        last: watch::channel(None).0,
-    });
+    let shared = Rc::new(Shared::new(store, plan));
     let mut looking: JoinSet<(String, anyhow::Result<()>)> = JoinSet::new();
     let mut writing: JoinSet<anyhow::Result<()>> = JoinSet::new();
     let count = plan.clients;

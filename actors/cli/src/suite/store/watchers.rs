@@ -16,7 +16,7 @@ use crate::suite::random::Random;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Habit {
     /// Watches one key, not everything.
-    one_key: bool,
+    pub(super) one_key: bool,
     /// Leaves its watch again and again, and resumes.
     restless: bool,
     /// Waits before it reads each message.
@@ -129,10 +129,18 @@ async fn one<C: Client>(
         if habit.slow && shared.last().is_none() {
             shared.pause(Duration::from_millis(random.below(60))).await;
         }
+        // A write's event may be here before its answer is: what came already may turn out to have been the last.
+        let reached = seen.reached().max(start.revision());
+        if shared
+            .last()
+            .is_some_and(|last| habit.one_key || reached >= last)
+        {
+            return Ok(seen);
+        }
         let brought = tokio::select! {
             biased;
             () = &mut leaving, if habit.restless && shared.last().is_none() => return Ok(seen),
-            () = shared.writing_is_over(), if habit.one_key => return Ok(seen),
+            () = shared.writing_is_over(), if shared.last().is_none() => continue,
             brought = stream.next() => brought,
         };
         match brought {
@@ -141,9 +149,6 @@ async fn one<C: Client>(
                 seen.end = end(ended);
                 return Ok(seen);
             }
-        }
-        if shared.last().is_some_and(|last| seen.reached() >= last) {
-            return Ok(seen);
         }
     }
 }
