@@ -1,6 +1,7 @@
 //! The store over a real etcd, from outside: the same messages, the same answers.
 
 mod requests;
+mod versions;
 
 use std::rc::Rc;
 use std::time::Duration;
