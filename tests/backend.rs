@@ -69,8 +69,14 @@ const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 #[cfg_attr(not(root), ignore = "needs root")]
 fn objects_live_in_the_store() {
     let cluster = Cluster::start(&[]);
+    objects_live_in(&cluster);
+    cluster.stop();
+}
+
+/// What the API promises of objects, down to the store's compaction.
+pub(crate) fn objects_live_in(cluster: &Cluster) {
     let (old, token) = block_on(async {
-        let client = client(&cluster).await?;
+        let client = client(cluster).await?;
         let maps: Api<ConfigMap> = Api::default_namespaced(client.clone());
 
         // A create of what is there, and an update of what has changed since, are refused.
@@ -125,7 +131,7 @@ fn objects_live_in_the_store() {
             .metadata
             .resource_version
             .context("no resourceVersion")?;
-        compact(&cluster, revision.parse()?).await?;
+        compact(cluster, revision.parse()?).await?;
         // The API server still knows what the store has forgotten.
         ensure!(first_event(&client, &old).await?["type"] == "MODIFIED");
         Ok((old, token))
@@ -143,7 +149,7 @@ fn objects_live_in_the_store() {
     };
     eventually(PATIENCE, back).unwrap_or_else(|| panic!("not back:\n{}", cluster.told()));
     block_on(async {
-        let client = client(&cluster).await?;
+        let client = client(cluster).await?;
         let event = first_event(&client, &old).await?;
         ensure!(
             event["type"] == "ERROR" && event["object"]["code"] == 410,
@@ -174,5 +180,4 @@ fn objects_live_in_the_store() {
         ensure!(a.data == map("a", 1).data, "{a:?}");
         Ok(())
     });
-    cluster.stop();
 }

@@ -8,6 +8,10 @@ use crate::cluster::plimsoll;
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root")]
+#[cfg_attr(
+    all(root, not(embedded)),
+    ignore = "starts a cluster on the embedded store"
+)]
 fn a_fresh_cluster_is_measured() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let output = Command::new(plimsoll())

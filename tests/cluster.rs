@@ -1,5 +1,6 @@
 //! A cluster as a user has it: the built command, started, used and stopped; and that nothing is left of it.
 
+mod engine;
 mod leftovers;
 mod lifecycle;
 mod network;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use engine::Engine;
 use leftovers::Footprint;
 use network::PodNetwork;
 
@@ -43,6 +45,7 @@ pub(crate) struct Home {
     folder: tempfile::TempDir,
     api: SocketAddr,
     network: PodNetwork,
+    engine: Engine,
 }
 
 impl Home {
@@ -56,6 +59,7 @@ impl Home {
                 .expect("a temporary directory"),
             api: free.expect("a free port"),
             network: PodNetwork::take(),
+            engine: Engine::chosen(),
         }
     }
 
@@ -74,10 +78,9 @@ impl Home {
             "--pod-network-cidr",
             &self.network.cidr(),
         ]);
-        // Every test on another engine, each with keys of its own.
-        if let Ok(engine) = std::env::var("PLIMSOLL_TEST_STORE") {
-            let own = self.path().file_name().unwrap_or_default();
-            up.arg("--store").arg(format!("{engine}/{}", own.display()));
+        // A test of an engine brings its own.
+        if !options.contains(&"--store") {
+            up.args(self.engine.options(self.path()));
         }
         up.args(options);
         up

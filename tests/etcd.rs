@@ -1,7 +1,9 @@
 //! A cluster whose objects a real etcd keeps: it does what it does on its own store, and survives the death of every
 //! part of that path, etcd included.
 //!
-//! Any other test here runs on etcd too: `PLIMSOLL_TEST_STORE=etcd=http://127.0.0.1:2379 cargo test -p plimsoll-tests`.
+//! Any other test here runs on etcd too: `PLIMSOLL_TEST_STORE=etcd cargo test -p plimsoll-tests`, an etcd for each data
+//! directory; with `etcd=http://127.0.0.1:2379` all in one that runs, each under a prefix. The tests that are about the
+//! embedded store are ignored then, by name.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -15,10 +17,12 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{ListParams, PostParams, WatchEvent, WatchParams};
 use kube::{Api, Client, ResourceExt};
 
+use crate::backend::objects_live_in;
 use crate::cluster::{Cluster, Home, PATIENCE, eventually, plimsoll};
 use crate::crash::{identities, kill_and_await, serves, write};
 use crate::etcd_server::EtcdServer;
 use crate::kube_rs::{block_on, client, exercise, pod, running};
+use crate::kubectl::prints_the_golden_files;
 
 fn on(etcd: &EtcdServer) -> Cluster {
     Cluster::start(&["--store", &format!("etcd={}", etcd.url())])
@@ -30,6 +34,26 @@ fn kube_rs_on_etcd() {
     let etcd = EtcdServer::start();
     let cluster = on(&etcd);
     exercise(&cluster);
+    let home = cluster.stop();
+    traces_are_accepted(&home);
+}
+
+#[test]
+#[cfg_attr(not(all(root, etcd)), ignore = "needs root and etcd")]
+fn objects_live_in_etcd() {
+    let etcd = EtcdServer::start();
+    let cluster = on(&etcd);
+    objects_live_in(&cluster);
+    let home = cluster.stop();
+    traces_are_accepted(&home);
+}
+
+#[test]
+#[cfg_attr(not(all(root, kubectl, etcd)), ignore = "needs root, kubectl and etcd")]
+fn kubectl_on_etcd() {
+    let etcd = EtcdServer::start();
+    let cluster = on(&etcd);
+    prints_the_golden_files(&cluster);
     let home = cluster.stop();
     traces_are_accepted(&home);
 }

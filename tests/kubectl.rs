@@ -12,10 +12,15 @@ use script::Script;
 #[cfg_attr(not(all(root, kubectl)), ignore = "needs root and kubectl")]
 fn kubectl() {
     let cluster = Cluster::start(&[]);
-    for (name, text) in SECTIONS {
-        insta::assert_snapshot!(format!("kubectl_{name}"), Script::parse(text).run(&cluster));
-    }
+    prints_the_golden_files(&cluster);
     cluster.stop();
+}
+
+/// Runs the whole script on a fresh cluster.
+pub(crate) fn prints_the_golden_files(cluster: &Cluster) {
+    for (name, text) in SECTIONS {
+        insta::assert_snapshot!(format!("kubectl_{name}"), Script::parse(text).run(cluster));
+    }
 }
 
 /// The commands, a line each; a line that begins with `<` is the standard input of the command above it, and one that

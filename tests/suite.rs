@@ -107,13 +107,21 @@ fn every_lie_is_caught_on_the_wire() {
 }
 
 /// Whether the suite names the guarantee that a lie breaks. What a short session on a busy machine gives no occasion to
-/// tell, a longer one does.
+/// tell, a longer one with more writers does.
 fn catches(server: SocketAddr, lie: &Lie) -> Result<(), String> {
     let mut shown = String::new();
-    for seconds in ["5", "10", "20"] {
+    for (seconds, clients) in [("5", "4"), ("10", "8"), ("20", "24")] {
         let proxy = Proxy::start(server, Liar::of(Some(*lie)), Duration::ZERO);
         let url = proxy.url();
-        let report = run(&["--server", &url, "--duration", seconds, "--clients", "4"]);
+        let options = [
+            "--server",
+            &url,
+            "--duration",
+            seconds,
+            "--clients",
+            clients,
+        ];
+        let report = run(&options);
         if report.code == Some(1) && report.broken().contains(lie.breaks) {
             return Ok(());
         }

@@ -17,7 +17,7 @@ use store::disk::{DiskError, StoreFile};
 
 use crate::check::{Rejection, Verdict};
 use crate::said::Said;
-use crate::timeline::Timeline;
+use crate::timeline::{Moment, Timeline};
 
 /// What the verdict is called.
 pub const WITNESS: &str = "witness";
@@ -28,6 +28,11 @@ pub enum WitnessError {
     /// The store's file.
     #[error("{0}; the cluster has to be stopped, for a running store has its file to itself")]
     Store(#[from] DiskError),
+    /// The store that wrote the traces has no file.
+    #[error(
+        "the objects are in an etcd: only the embedded store leaves a file that can be a witness"
+    )]
+    Etcd,
     /// There is no cluster in this directory.
     #[error("{0}: no data directory of a cluster")]
     Absent(PathBuf),
@@ -49,6 +54,11 @@ type Instance = (String, String, u32);
 /// # Errors
 /// If that cannot be read. A disagreement is no error: it is in the verdict.
 pub fn witness(data_dir: &Path, timeline: &Timeline) -> Result<Verdict, WitnessError> {
+    let attached =
+        |moment: &Moment| matches!(moment.said, Said::Store(StoreAction::Attached { .. }));
+    if timeline.moments.iter().any(attached) {
+        return Err(WitnessError::Etcd);
+    }
     let directory = data_dir.join("store");
     if !directory.is_dir() {
         return Err(WitnessError::Absent(data_dir.to_owned()));

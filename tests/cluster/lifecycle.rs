@@ -160,6 +160,10 @@ fn one_process_does_what_several_do() {
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root")]
+#[cfg_attr(
+    all(root, not(embedded)),
+    ignore = "about the embedded store's directory"
+)]
 fn a_component_that_cannot_start_ends_the_run_with_its_reason() {
     let home = Home::new();
     std::fs::write(
