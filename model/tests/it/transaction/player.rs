@@ -28,7 +28,7 @@ use super::store::Store;
 ///    node=N uid=U                                            bind
 ///    dry-run  behind (the cache has nothing of what it concerns)
 /// store ID            the store carries out what was asked for ID, and answers
-/// lose ID | unsent ID | full ID
+/// lose ID | unsent ID | full ID | unsure ID
 /// outside KEY N       another server writes spec N
 /// gone KEY            another server deletes it
 /// show                what is stored
@@ -262,6 +262,13 @@ impl Player for TransactionPlayer {
                 let id = number(id)?;
                 self.taken(id)?;
                 let response = StoreResponse::Failed(StoreError::NoSpace { bytes: 9 });
+                Ok(self.step(Input::Stored { id, response }))
+            }
+            ["unsure", id] => {
+                let id = number(id)?;
+                self.taken(id)?;
+                let reason = "the engine gave no answer".to_owned();
+                let response = StoreResponse::Failed(StoreError::Unknown { reason });
                 Ok(self.step(Input::Stored { id, response }))
             }
             ["lose", id] => {
