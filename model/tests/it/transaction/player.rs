@@ -28,7 +28,7 @@ use super::store::Store;
 ///    node=N uid=U                                            bind
 ///    dry-run  behind (the cache has nothing of what it concerns)
 /// store ID            the store carries out what was asked for ID, and answers
-/// lose ID | unsent ID | full ID | unsure ID
+/// lose ID | unsent ID | full ID | unsure ID | busy ID | too-large ID | away ID
 /// outside KEY N       another server writes spec N
 /// gone KEY            another server deletes it
 /// show                what is stored
@@ -258,17 +258,20 @@ impl Player for TransactionPlayer {
                 let response = self.store.carry_out(transaction);
                 Ok(self.step(Input::Stored { id, response }))
             }
-            ["full", id] => {
-                let id = number(id)?;
-                self.taken(id)?;
-                let response = StoreResponse::Failed(StoreError::NoSpace { bytes: 9 });
-                Ok(self.step(Input::Stored { id, response }))
-            }
-            ["unsure", id] => {
+            [
+                word @ ("full" | "unsure" | "busy" | "too-large" | "away"),
+                id,
+            ] => {
                 let id = number(id)?;
                 self.taken(id)?;
                 let reason = "the engine gave no answer".to_owned();
-                let response = StoreResponse::Failed(StoreError::Unknown { reason });
+                let response = StoreResponse::Failed(match word {
+                    "full" => StoreError::NoSpace { bytes: 9 },
+                    "unsure" => StoreError::Unknown { reason },
+                    "busy" => StoreError::Busy,
+                    "too-large" => StoreError::RequestTooLarge { bytes: 9, limit: 8 },
+                    _ => StoreError::Unavailable { reason },
+                });
                 Ok(self.step(Input::Stored { id, response }))
             }
             ["lose", id] => {
