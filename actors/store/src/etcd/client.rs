@@ -152,13 +152,9 @@ impl Etcd {
             }
             StoreRequest::LeaseKeepAlive { lease } => {
                 let asked = wire::LeaseKeepAliveRequest { id: *lease as i64 };
-                let mut stream = grpc::open::<_, wire::LeaseKeepAliveResponse>(
-                    self.channel(),
-                    "/etcdserverpb.Lease/LeaseKeepAlive",
-                    asked,
-                )
-                .await?;
-                let kept = stream.message().await?.unwrap_or_default();
+                let path = "/etcdserverpb.Lease/LeaseKeepAlive";
+                let kept: wire::LeaseKeepAliveResponse =
+                    grpc::first(self.channel(), path, asked).await?;
                 lease_of(*lease, kept.ttl)
             }
             StoreRequest::LeaseRevoke { lease } => {

@@ -79,6 +79,23 @@ where
     Ok(answer?.into_inner())
 }
 
+/// Sends one message and reads the first that comes of it.
+pub(super) async fn first<A, B>(
+    channel: &Channel,
+    path: &'static str,
+    request: A,
+) -> Result<B, Status>
+where
+    A: Message + 'static,
+    B: Message + Default + 'static,
+{
+    let mut stream = open::<A, B>(channel, path, request).await?;
+    let first = tokio::time::timeout(CALL_TIME, stream.message())
+        .await
+        .map_err(|_| Status::deadline_exceeded("etcd gave no answer in time"))?;
+    Ok(first?.unwrap_or_default())
+}
+
 async fn ready(channel: &Channel) -> Result<Grpc<Channel>, Status> {
     let mut client = Grpc::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES);
     client

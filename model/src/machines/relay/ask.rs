@@ -56,7 +56,11 @@ impl<V: Value> Turn<'_, V> {
         let revision = answer.as_ref().ok().and_then(StoreResponse::revision);
         self.state.told = self.state.told.max(revision.unwrap_or(0));
         match (what, answer) {
-            (Called::Watch(request), Ok(StoreResponse::Done { .. })) => self.open(call, request),
+            (Called::Watch(request), Ok(StoreResponse::Done { revision })) => {
+                self.open(call, request);
+                // Who asked for progress before this answer came meant this watch too.
+                self.await_progress(call, revision);
+            }
             (Called::Nobody, _) => {
                 let reason = "its receiver has gone".to_owned();
                 let error = StoreError::Unavailable { reason };

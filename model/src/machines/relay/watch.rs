@@ -132,6 +132,20 @@ impl<V: Value> Turn<'_, V> {
             watch.progress = watch.progress.max(Some(revision));
         }
         self.pump_all();
+        self.have_marked();
+    }
+
+    /// The same of one watch, if it began.
+    pub(super) fn await_progress(&mut self, id: WatchId, revision: u64) {
+        if let Some(watch) = self.state.watches.get_mut(&id) {
+            watch.progress = watch.progress.max(Some(revision));
+            self.pump(id);
+            self.have_marked();
+        }
+    }
+
+    /// Has the mark written in a while, if a watch waits for it.
+    fn have_marked(&mut self) {
         if self.awaits_mark() && !self.state.marking {
             self.state.marking = true;
             self.out.timer(Timer::Mark, MARK_MS);
