@@ -58,6 +58,9 @@ pub struct MachinesWorld<M> {
     pub settled: bool,
     /// Whether what a kubelet asks of its runtime and of the API server is done before anything else happens.
     pub prompt: bool,
+    /// Whether schedulers and the ReplicaSet's controller are told revisions. They remember the last and decide nothing by
+    /// it, so it only tells states apart that go on alike.
+    pub revisions: bool,
     /// How many nodes there are.
     pub nodes: usize,
     /// How many pods a node has room for.

@@ -27,6 +27,7 @@ pub fn properties<M: Suite>() -> Vec<Property<MachinesWorld<M>>> {
         Property::sometimes("a binding is refused", a_binding_is_unknown),
         Property::sometimes("a pod is removed because its node is gone", collected),
         Property::sometimes("a pod ends well", ends_well),
+        Property::sometimes("a stale view makes a pod too many", one_too_many),
     ]
 }
 
@@ -112,4 +113,10 @@ fn collected<M: Suite>(_: &Checked<MachinesWorld<M>>, state: &State) -> bool {
 fn ends_well<M: Suite>(_: &Checked<MachinesWorld<M>>, state: &State) -> bool {
     let well = |pod: &Thing| pod.status.phase == Phase::Succeeded;
     state.store.pods().any(|(_, pod)| well(pod))
+}
+
+/// Only a controller that lists what was makes more pods than are asked for: deletions are not part of these worlds.
+fn one_too_many<M: Suite>(world: &Checked<MachinesWorld<M>>, state: &State) -> bool {
+    let replicas = world.world.replicas;
+    replicas > 0 && state.created > replicas
 }

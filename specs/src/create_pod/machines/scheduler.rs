@@ -100,8 +100,8 @@ impl<M: Suite> MachinesWorld<M> {
         let (pods, nodes) = self.scheduler_views(&state.store);
         let revision = state.store.revision;
         let known = &state.schedulers[at].process.state;
-        let nodes = deliveries(known.nodes.synced(), known.nodes.iter(), nodes, revision);
-        let pods = deliveries(known.pods.synced(), known.pods.iter(), pods, revision);
+        let nodes = self.deliveries(known.nodes.synced(), known.nodes.iter(), nodes, revision);
+        let pods = self.deliveries(known.pods.synced(), known.pods.iter(), pods, revision);
         let inputs = nodes.into_iter().map(Input::Nodes);
         for input in inputs.chain(pods.into_iter().map(Input::Pods)) {
             self.scheduler_step(state, at, input);
@@ -163,35 +163,43 @@ impl<M: Suite> MachinesWorld<M> {
             Err(status) => Answer::Refused(status.reason, String::new()),
         }
     }
-}
 
-/// What a watch tells of the way from what is known to what is there; a list if nothing was told before.
-pub(super) fn deliveries<'a, V: Clone + PartialEq + 'a>(
-    synced: bool,
-    known: impl Iterator<Item = (&'a ObjectKey, &'a V)>,
-    there: BTreeMap<ObjectKey, (u64, V)>,
-    revision: u64,
-) -> Vec<Delivery<V>> {
-    let item = |(key, (revision, value)): (ObjectKey, (u64, V))| Item {
-        key,
-        revision,
-        value,
-    };
-    if !synced {
-        let items = there.into_iter().map(item).collect();
-        return vec![Delivery::Replace { revision, items }];
+    /// What a watch tells of the way from what is known to what is there, in the order of the revisions; a list if
+    /// nothing was told before.
+    ///
+    /// A scheduler reads no revision. The ReplicaSet's controller reads that of a list that comes while it waits for its
+    /// own writes, and here each process lists once, before it writes.
+    pub(super) fn deliveries<'a, V: Clone + PartialEq + 'a>(
+        &self,
+        synced: bool,
+        known: impl Iterator<Item = (&'a ObjectKey, &'a V)>,
+        there: BTreeMap<ObjectKey, (u64, V)>,
+        revision: u64,
+    ) -> Vec<Delivery<V>> {
+        let told = |revision| if self.revisions { revision } else { 1 };
+        let item = |(key, (revision, value)): (ObjectKey, (u64, V))| Item {
+            key,
+            revision: told(revision),
+            value,
+        };
+        if !synced {
+            let items = there.into_iter().map(item).collect();
+            let revision = told(revision);
+            return vec![Delivery::Replace { revision, items }];
+        }
+        let known: BTreeMap<&ObjectKey, &V> = known.collect();
+        let gone = known.iter().filter(|(key, _)| !there.contains_key(**key));
+        let mut tell: Vec<Delivery<V>> = gone
+            .map(|(key, value)| {
+                Delivery::Delete(item(((*key).clone(), (revision, (*value).clone()))))
+            })
+            .collect();
+        let mut changed: Vec<(ObjectKey, (u64, V))> = there
+            .into_iter()
+            .filter(|(key, (_, value))| known.get(key) != Some(&value))
+            .collect();
+        changed.sort_by_key(|(_, (revision, _))| *revision);
+        tell.extend(changed.into_iter().map(item).map(Delivery::Apply));
+        tell
     }
-    let known: BTreeMap<&ObjectKey, &V> = known.collect();
-    let gone = known.iter().filter(|(key, _)| !there.contains_key(**key));
-    let mut told: Vec<Delivery<V>> = gone
-        .map(|(key, value)| Delivery::Delete(item(((*key).clone(), (revision, (*value).clone())))))
-        .collect();
-    let mut changed: Vec<Item<V>> = there
-        .into_iter()
-        .filter(|(key, (_, value))| known.get(key) != Some(&value))
-        .map(item)
-        .collect();
-    changed.sort_by_key(|item| item.revision);
-    told.extend(changed.into_iter().map(Delivery::Apply));
-    told
 }

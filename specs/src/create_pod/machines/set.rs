@@ -8,7 +8,8 @@ use std::sync::Arc;
 use model::machine::Machine as _;
 use model::machines::controller::{self, Answer, Ask, Controller, Input, Output, Timer};
 use model::machines::reflector::{Delivery, Item};
-use model::machines::replicaset::{PodView, ReplicaSetView, ReplicaSets, Seen};
+use model::machines::replicaset::{PodView, ReplicaSetView, ReplicaSets, Seen, View};
+use model::machines::workqueue::Backoff;
 use model::messages::api::Verb;
 use model::objects::key::ObjectKey;
 use model::objects::kinds;
@@ -17,72 +18,68 @@ use model::objects::status::{Reason, Status};
 
 use crate::create_pod::machines::api::pod_key;
 use crate::create_pod::machines::objects::NAMESPACE;
-use crate::create_pod::machines::scheduler::deliveries;
 use crate::create_pod::machines::{Choice, MachinesWorld, State, Store, Suite, Thing};
 use crate::node::Process;
 
 /// The name of the set, and its UID.
 const SET: &str = "web";
 
-/// The controller's process, what it was told, its requests that are under way, and the status that it reported.
+/// The controller's process, its requests that are under way, and the status that it reported.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SetSide {
     process: Process<controller::State<ReplicaSets>, Output, Timer>,
-    /// The pods that it was told of; `None` before its first list.
-    told: Option<BTreeMap<ObjectKey, Seen>>,
     asked: BTreeMap<u32, Ask>,
-    /// How many pods the set's status tells, and how many it told when the controller last saw the set.
-    reported: (i64, i64),
+    /// How many pods the set's status tells.
+    reported: i64,
 }
-
-type Pods = BTreeMap<ObjectKey, (u64, Seen)>;
 
 impl SetSide {
     /// A new process; the set's status stays as it was.
     pub(super) fn start(reported: i64) -> Self {
         SetSide {
             process: Process::start(&machine(), None),
-            told: None,
             asked: BTreeMap::new(),
-            reported: (reported, reported),
+            reported,
         }
     }
 
     /// Whether this process has listed.
     pub(super) fn has_listed(&self) -> bool {
-        self.told.is_some()
+        self.view().pods.synced()
+    }
+
+    /// What it sees.
+    fn view(&self) -> &View {
+        &self.process.state.view
     }
 
     /// How many pods the set's status tells.
     pub(super) fn reported(&self) -> i64 {
-        self.reported.0
+        self.reported
     }
 }
 
+/// The shipped controller. Timers fire in any order here, so how long a back-off takes decides nothing: all take the
+/// same, and failures are not counted.
 fn machine() -> Controller<ReplicaSets> {
-    Controller::new(ReplicaSets)
+    let first_ms = Backoff::default().first_ms;
+    let cap_ms = first_ms;
+    Controller {
+        backoff: Backoff { first_ms, cap_ms },
+        ..Controller::new(ReplicaSets)
+    }
 }
 
 impl<M: Suite> MachinesWorld<M> {
     pub(super) fn set_choices(&self, state: &State, choices: &mut Vec<Choice>) {
         let side = &state.set;
-        match &side.told {
-            None => {
-                choices.push(Choice::SetLists(false));
-                if state.cache.revision != state.store.revision {
-                    choices.push(Choice::SetLists(true));
-                }
+        if !side.has_listed() {
+            choices.push(Choice::SetLists(false));
+            if state.cache.revision != state.store.revision {
+                choices.push(Choice::SetLists(true));
             }
-            Some(told) => {
-                let pods = pods(&state.store);
-                let differ = pods.len() != told.len()
-                    || pods
-                        .iter()
-                        .any(|(key, (_, view))| told.get(key) != Some(view));
-                if differ || side.reported.0 != side.reported.1 {
-                    choices.push(Choice::SetSees);
-                }
-            }
+        } else if self.has_set_news(state) {
+            choices.push(Choice::SetSees);
         }
         if let Some(index) = side.asked.keys().next() {
             choices.push(Choice::SetAsks(*index));
@@ -92,7 +89,7 @@ impl<M: Suite> MachinesWorld<M> {
         let due = side.process.timers.iter();
         let due = due.filter(|timer| calm || !matches!(timer, Timer::Expectations(_)));
         choices.extend(due.map(|timer| Choice::SetFires(timer.clone())));
-        if state.left.set_crashes.min(state.left.any) > 0 && side.told.is_some() {
+        if state.left.set_crashes.min(state.left.any) > 0 && side.has_listed() {
             choices.push(Choice::SetCrash);
         }
     }
@@ -107,31 +104,34 @@ impl<M: Suite> MachinesWorld<M> {
         self.set_told(state, &store);
     }
 
+    /// Whether a watch has something to tell.
+    fn has_set_news(&self, state: &State) -> bool {
+        let known = state.set.view();
+        let pods = pods(&state.store);
+        let mut views = pods.iter();
+        pods.len() != known.pods.len()
+            || views.any(|(key, (_, view))| known.pods.get(key) != Some(view))
+            || known.sets.get(&set_key()) != Some(&self.set_view(state.set.reported))
+    }
+
     fn set_told(&self, state: &mut State, store: &Store) {
+        let known = state.set.view();
+        let listed = known.pods.synced();
         let revision = store.revision;
-        let pods = pods(store);
-        let side = Arc::make_mut(&mut state.set);
-        let told = pods
-            .iter()
-            .map(|(key, (_, view))| (key.clone(), view.clone()));
-        let before = side.told.replace(told.collect());
-        side.reported.1 = side.reported.0;
-        let set = Item {
-            key: set_key(),
-            revision,
-            value: Seen::ReplicaSet(Box::new(self.set_view(side.reported.0))),
-        };
-        let set = if before.is_none() {
-            let items = vec![set];
-            Delivery::Replace { revision, items }
-        } else {
-            Delivery::Apply(set)
-        };
-        let known = before.iter().flatten();
-        let pods = deliveries(before.is_some(), known, pods, revision);
-        self.set_step(state, Input::Seen(kinds::replicasets(), set));
-        for delivery in pods {
-            self.set_step(state, Input::Seen(kinds::pods(), delivery));
+        let set = self.set_view(state.set.reported);
+        let sets = BTreeMap::from([(set_key(), (revision, set))]);
+        let sets = self.deliveries(listed, known.sets.iter(), sets, revision);
+        let pods = self.deliveries(listed, known.pods.iter(), pods(store), revision);
+        let sets = sets.into_iter().map(|it| {
+            let seen = of(it, |set| Seen::ReplicaSet(Box::new(set)));
+            Input::Seen(kinds::replicasets(), seen)
+        });
+        let pods = pods.into_iter().map(|it| {
+            let seen = of(it, |pod| Seen::Pod(Box::new(pod)));
+            Input::Seen(kinds::pods(), seen)
+        });
+        for input in sets.chain(pods) {
+            self.set_step(state, input);
         }
     }
 
@@ -192,7 +192,7 @@ impl<M: Suite> MachinesWorld<M> {
                 let body: serde_json::Value = serde_json::from_slice(&ask.body).unwrap_or_default();
                 let replicas = body["status"]["replicas"].as_i64();
                 let side = Arc::make_mut(&mut state.set);
-                side.reported.0 = replicas.unwrap_or(side.reported.0);
+                side.reported = replicas.unwrap_or(side.reported);
                 Answer::Done(state.store.revision, Vec::new())
             }
         };
@@ -214,6 +214,25 @@ fn labels() -> BTreeMap<String, String> {
     [("app".to_owned(), SET.to_owned())].into()
 }
 
+/// A delivery as the controller takes it.
+fn of<V>(delivery: Delivery<V>, seen: impl Fn(V) -> Seen) -> Delivery<Seen> {
+    let of = |item: Item<V>| Item {
+        key: item.key,
+        revision: item.revision,
+        value: seen(item.value),
+    };
+    match delivery {
+        Delivery::Replace { revision, items } => {
+            let items = items.into_iter().map(of).collect();
+            Delivery::Replace { revision, items }
+        }
+        Delivery::Apply(item) => Delivery::Apply(of(item)),
+        Delivery::Delete(item) => Delivery::Delete(of(item)),
+    }
+}
+
+type Pods = BTreeMap<ObjectKey, (u64, PodView)>;
+
 fn pods(store: &Store) -> Pods {
     let pods = store.pods();
     pods.map(|(revision, pod)| (pod_key(&pod.meta.name), (revision, pod_view(pod))))
@@ -221,8 +240,8 @@ fn pods(store: &Store) -> Pods {
 }
 
 /// What the controller reads of a pod.
-fn pod_view(pod: &Thing) -> Seen {
-    Seen::Pod(Box::new(PodView {
+fn pod_view(pod: &Thing) -> PodView {
+    PodView {
         uid: pod.meta.uid.clone(),
         labels: labels(),
         owners: vec![OwnerReference {
@@ -235,5 +254,5 @@ fn pod_view(pod: &Thing) -> Seen {
         }],
         deleting: pod.meta.deleting(),
         ..PodView::default()
-    }))
+    }
 }

@@ -14,6 +14,7 @@ const SIZES: &[Size] = &[
         unseen: &[
             "a name is used again and runs",
             "a pod is removed because its node is gone",
+            "a stale view makes a pod too many",
             "cache catches up",
             "cache stands",
             "fail to start",
@@ -40,6 +41,7 @@ const SIZES: &[Size] = &[
         unseen: &[
             "a name is used again and runs",
             "a pod is removed because its node is gone",
+            "a stale view makes a pod too many",
             "cache catches up",
             "cache stands",
             "gc asks",
@@ -52,6 +54,31 @@ const SIZES: &[Size] = &[
             "set lists",
             "set sees",
             "set's wait ends",
+        ],
+    },
+    Size {
+        name: "composed",
+        holds: "a ReplicaSet of two pods over two nodes, a crash, a stale view",
+        states: 0,
+        unseen: &[
+            "a binding is refused",
+            "a name is used again and runs",
+            "a pod ends well",
+            "a pod is removed because its node is gone",
+            "cache catches up",
+            "create",
+            "delete",
+            "end",
+            "fail to start",
+            "gc asks",
+            "gc sees",
+            "gc's wait ends",
+            "kubelet's wait ends",
+            "lose a binding's answer",
+            "power off",
+            "power on",
+            "remove node",
+            "scheduler's wait ends",
         ],
     },
 ];
@@ -80,6 +107,7 @@ pub fn world(size: &str) -> MachinesWorld<Shipped> {
             },
             ..quiet
         },
+        "composed" => composed(Shipped),
         _ => MachinesWorld {
             faults: faults(1),
             ..quiet
@@ -95,6 +123,7 @@ pub fn quiet<M: Suite>(machines: M) -> MachinesWorld<M> {
         replicas: 0,
         settled: false,
         prompt: false,
+        revisions: true,
         nodes: 1,
         room: 1,
         schedulers: 1,
@@ -129,6 +158,7 @@ pub fn composed<M: Suite>(machines: M) -> MachinesWorld<M> {
         replicas: 2,
         settled: true,
         prompt: true,
+        revisions: false,
         nodes: 2,
         deletable: 0,
         faults: Faults {
