@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::checked::Checked;
+use crate::pool::Pool;
 use crate::world::{Happens, Kind, Property, World};
 
 /// The states that can be reached, by number in the order in which breadth first search met them, and the choices
@@ -114,6 +115,7 @@ where
 struct Known {
     numbers: HashMap<u64, u32>,
     projections: HashSet<u64>,
+    parts: Pool,
 }
 
 /// What one state is, and what may happen in it.
@@ -238,7 +240,10 @@ impl<C> Graph<C> {
             let to = *known.numbers.entry(step.fingerprint).or_insert(new);
             if to == new {
                 self.reached.push(Some((from, step.choice)));
-                next.extend(step.state);
+                next.extend(step.state.map(|mut state| {
+                    W::share(&mut state, &mut known.parts);
+                    state
+                }));
             }
             let happens = W::words().iter().find(|known| known.name == word);
             self.edges.push(Edge {

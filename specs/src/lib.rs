@@ -10,6 +10,7 @@ pub mod histories;
 pub mod lease;
 pub mod liveness;
 pub mod node;
+pub mod pool;
 mod random;
 pub mod replicaset;
 pub mod specification;

@@ -8,6 +8,7 @@ use std::fmt::{Debug, Display};
 use std::hash::{Hash, Hasher};
 
 use crate::checked::Checked;
+use crate::pool::Pool;
 use crate::random::SplitMix;
 
 /// A closed system of machines, or a specification closed by what may happen around it.
@@ -52,6 +53,9 @@ pub trait World {
     fn project(state: &Self::State, mut hasher: &mut dyn Hasher) {
         state.hash(&mut hasher);
     }
+
+    /// Has a state share what it has in common with others: a whole exploration holds many at once.
+    fn share(_state: &mut Self::State, _pool: &mut Pool) {}
 
     /// Whether everything that was asked for has come about: what liveness leads to. A world that says nothing of
     /// liveness is always converged.

@@ -25,6 +25,7 @@ use model::objects::kinds;
 
 use crate::create_pod::world::{Faults, Planned};
 use crate::create_pod::{Action, CreatePod};
+use crate::pool::Pool;
 use crate::specification::Acceptor;
 use crate::world::{Property, Word, World};
 
@@ -99,7 +100,7 @@ pub struct State {
     /// What may still go wrong.
     pub left: Faults,
     /// Ghost: what no single moment tells of a pod, by UID.
-    pub histories: BTreeMap<String, History>,
+    pub histories: Arc<BTreeMap<String, History>>,
     /// Ghost: whether a pod that was bound is bound elsewhere.
     pub bound_again: bool,
     /// Ghost: whether a phase has gone back.
@@ -189,7 +190,7 @@ impl<M: Suite> World for MachinesWorld<M> {
             collector: Arc::new(Collector::start(&self.machines.pod_gc())),
             set: Arc::new(SetSide::start(0)),
             left: self.faults,
-            histories: BTreeMap::new(),
+            histories: Arc::default(),
             bound_again: false,
             went_back: false,
             heard: Arc::new(Acceptor::new(&self.specification())),
@@ -365,6 +366,21 @@ impl<M: Suite> World for MachinesWorld<M> {
         } = state;
         (store, cache, cache_stands, created).hash(&mut hasher);
         (schedulers, nodes, collector, set, left).hash(&mut hasher);
+    }
+
+    fn share(state: &mut State, pool: &mut Pool) {
+        pool.share(&mut state.store);
+        pool.share(&mut state.cache);
+        for scheduler in &mut state.schedulers {
+            pool.share(scheduler);
+        }
+        for node in &mut state.nodes {
+            pool.share(node);
+        }
+        pool.share(&mut state.collector);
+        pool.share(&mut state.set);
+        pool.share(&mut state.histories);
+        pool.share(&mut state.heard);
     }
 
     fn converged(&self, state: &State) -> bool {

@@ -196,8 +196,9 @@ impl<M: Suite> MachinesWorld<M> {
     /// Notes what no single state tells: where a pod was bound first, and whether a phase went back.
     fn watch_writes(&self, state: &mut State) {
         let store = Arc::clone(&state.store);
+        let histories = Arc::make_mut(&mut state.histories);
         for (_, pod) in store.pods() {
-            let history = state.histories.entry(pod.meta.uid.clone()).or_default();
+            let history = histories.entry(pod.meta.uid.clone()).or_default();
             if history.node.is_empty() {
                 history.node.clone_from(&pod.node);
             }
