@@ -57,6 +57,22 @@ fn every_world_of_ci_size_holds() {
     }
 }
 
+/// One ReplicaSet, two nodes, two pods, a crash, a stale view: the shipped machines together, whole.
+#[test]
+#[ignore = "composed: minutes"]
+fn the_composed_configuration_holds() {
+    for listed in all()
+        .iter()
+        .filter(|listed| listed.size("composed").is_some())
+    {
+        let report = check(listed, "composed");
+        println!(
+            "{}: {} states in {:.1} s",
+            listed.name, report.states, report.seconds
+        );
+    }
+}
+
 #[test]
 #[ignore = "large: many minutes"]
 fn every_large_world_holds() {

@@ -230,6 +230,7 @@ fn quiet<M>(machines: M) -> MachinesWorld<M> {
         replicas: 0,
         settled: false,
         prompt: false,
+        revisions: true,
         nodes: 1,
         room: 1,
         schedulers: 1,
