@@ -1,7 +1,10 @@
 //! A cluster of simulated hosts: the real components, started, killed and started again.
 
+mod components;
+mod power;
+
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,7 +12,7 @@ use std::time::Duration;
 
 use shell::{ApiClient, Environment, Shutdown, Tracing, Trigger, Why};
 use store::disk::Drive;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 use transport::pki::{Authority, Credentials, Validity};
 use transport::sim::{Conditions, Network, SeededRandom};
@@ -24,9 +27,6 @@ use super::process::{Ending, Process};
 /// How long the certificates last: longer than any simulation with any skew.
 const LIFETIME: Duration = Duration::from_secs(10 * 24 * 3600);
 
-/// Pods that a node takes.
-const PODS: u32 = 20;
-
 /// A cluster. It lives as long as the simulation.
 pub struct Cluster {
     seed: u64,
@@ -36,6 +36,8 @@ pub struct Cluster {
     pub drive: Drive,
     /// The containers of each node, the first node's first.
     pub nodes: Vec<Containers>,
+    /// The machine of each node, the first node's first.
+    pub machines: Vec<SimulatedMachine>,
     /// Who sees every container start and end.
     pub witness: Witness,
     clocks: BTreeMap<Part, HostClock>,
@@ -47,6 +49,10 @@ pub struct Cluster {
     /// How many parts were started.
     parts: Cell<usize>,
     ready: watch::Sender<u64>,
+    /// The parts whose hosts have no power.
+    off: RefCell<BTreeSet<Part>>,
+    /// Wakes those who wait for power.
+    powered: Notify,
 }
 
 struct Running {
@@ -83,6 +89,7 @@ impl Cluster {
             seed,
             drive: Drive::new(draw(seed, "drive")),
             nodes: containers.collect(),
+            machines: (0..nodes).map(|_| SimulatedMachine::default()).collect(),
             witness,
             clocks,
             authority,
@@ -91,6 +98,8 @@ impl Cluster {
             restarts: SeededRandom::stream(seed, "restarts"),
             parts: Cell::new(0),
             ready: watch::channel(0).0,
+            off: RefCell::default(),
+            powered: Notify::new(),
             network,
         };
         Ok(Rc::new(cluster))
@@ -169,20 +178,27 @@ impl Cluster {
     pub fn client(&self, number: u8) -> anyhow::Result<ApiClient> {
         let part = Part::Client(number);
         let environment = self.environment(part, 1);
-        let endpoint = Endpoint::bind(transport::Config {
-            address: part.address(),
-            credentials: self.credentials(part)?,
-            limits: Limits::default(),
-            environment: environment.transport.clone(),
-            origin: None,
-        })?;
-        let link = Link::new(
-            endpoint,
-            Part::Apiserver.address(),
-            Identity::apiserver(),
-            Backoff::default(),
-        );
+        let own = self.credentials(part)?;
+        let apiserver = (Part::Apiserver, Identity::apiserver());
+        let link = link(part, own, &environment, apiserver)?;
         Ok(ApiClient::new(link, &environment))
+    }
+
+    /// A link to the store, from a host of its own and with the API server's rights.
+    ///
+    /// # Errors
+    /// If it has no certificate or no socket.
+    pub fn store_link(&self, number: u8) -> anyhow::Result<Link> {
+        let part = Part::Client(number);
+        let own = self.credentials(Part::Apiserver)?;
+        let store = (Part::Store, Identity::store());
+        link(part, own, &self.environment(part, 1), store)
+    }
+
+    /// What is simulated of the node of that number.
+    fn node(&self, number: u8) -> Option<(&Containers, &SimulatedMachine)> {
+        let index = usize::from(number).checked_sub(1)?;
+        Some((self.nodes.get(index)?, self.machines.get(index)?))
     }
 
     fn tracing(&self) -> Tracing {
@@ -226,6 +242,7 @@ impl Cluster {
 
     async fn keep(self: Rc<Self>, part: Part) {
         for incarnation in 1.. {
+            self.has_power(part).await;
             let process = Process::default();
             let (trigger, shutdown) = Shutdown::new();
             let running = Running {
@@ -265,129 +282,29 @@ impl Cluster {
     }
 }
 
+/// A link from a client's host to a part.
+fn link(
+    from: Part,
+    credentials: Credentials,
+    environment: &Environment,
+    (to, identity): (Part, Identity),
+) -> anyhow::Result<Link> {
+    let endpoint = Endpoint::bind(transport::Config {
+        address: from.address(),
+        credentials,
+        limits: Limits::default(),
+        environment: environment.transport.clone(),
+        origin: None,
+    })?;
+    Ok(Link::new(
+        endpoint,
+        to.address(),
+        identity,
+        Backoff::default(),
+    ))
+}
+
 /// A seed of its own for a purpose.
 fn draw(seed: u64, purpose: &str) -> u64 {
     SeededRandom::stream(seed, purpose).number()
-}
-
-type Component = std::pin::Pin<Box<dyn Future<Output = anyhow::Result<()>>>>;
-
-impl Cluster {
-    fn component(
-        self: &Rc<Self>,
-        part: Part,
-        incarnation: u64,
-        shutdown: Shutdown,
-    ) -> anyhow::Result<Component> {
-        let environment = self.environment(part, incarnation);
-        let (address, apiserver) = (part.address(), Part::Apiserver.address());
-        let credentials = self.credentials(part)?;
-        let trace = Some(self.tracing());
-        let ready = {
-            let cluster = self.clone();
-            move || cluster.serves(part)
-        };
-        Ok(match part {
-            Part::Store => {
-                let config = store::Config {
-                    address,
-                    credentials,
-                    engine: Default::default(),
-                    directory: self.directory.join("store"),
-                    limits: Default::default(),
-                    trace,
-                    incarnation,
-                };
-                let disk = self.drive.disk();
-                Box::pin(store::run_on(disk, config, environment, shutdown, ready))
-            }
-            Part::Apiserver => {
-                let config = apiserver::Config {
-                    address,
-                    store: Part::Store.address(),
-                    api_address: address,
-                    serving: credentials.clone(),
-                    credentials,
-                    insecure_address: None,
-                    limits: Default::default(),
-                    trace,
-                    incarnation,
-                };
-                let entrances = Vec::new();
-                Box::pin(apiserver::run_on(
-                    entrances,
-                    config,
-                    environment,
-                    shutdown,
-                    ready,
-                ))
-            }
-            Part::Controllers => {
-                let config = controllers::Config {
-                    address,
-                    apiserver,
-                    credentials,
-                    trace,
-                    incarnation,
-                };
-                Box::pin(controllers::run(config, environment, shutdown, ready))
-            }
-            Part::Scheduler => {
-                let config = scheduler::Config {
-                    address,
-                    apiserver,
-                    credentials,
-                    trace,
-                    incarnation,
-                };
-                Box::pin(scheduler::run(config, environment, shutdown, ready))
-            }
-            Part::Kubelet(number) => {
-                let config = self.kubelet(part, number, credentials, incarnation)?;
-                let containers = self.nodes.get(usize::from(number) - 1);
-                let runtime = containers.map(Containers::runtime);
-                let runtime = Rc::new(runtime.ok_or_else(|| anyhow::anyhow!("no such node"))?);
-                let run = kubelet::run_on(
-                    runtime,
-                    SimulatedMachine,
-                    config,
-                    environment,
-                    shutdown,
-                    ready,
-                );
-                Box::pin(async move { run.await.map(drop) })
-            }
-            Part::Client(_) => anyhow::bail!("a client is not started by the cluster"),
-        })
-    }
-
-    fn kubelet(
-        &self,
-        part: Part,
-        number: u8,
-        credentials: Credentials,
-        incarnation: u64,
-    ) -> anyhow::Result<kubelet::Config> {
-        let node_name = node_name(number);
-        let directory = self.directory.join(&node_name);
-        std::fs::create_dir_all(&directory)?;
-        let pod_cidr = format!("10.{}.0.0/16", 128 + u16::from(number));
-        Ok(kubelet::Config {
-            address: part.address(),
-            apiserver: Part::Apiserver.address(),
-            credentials,
-            node_address: part.host(),
-            images: directory.join("images"),
-            directory,
-            pod_cidr: pod_cidr.parse().map_err(anyhow::Error::msg)?,
-            shim: Vec::new(),
-            capacity: kubelet::Capacity {
-                pods: PODS,
-                ..Default::default()
-            },
-            trace: Some(self.tracing()),
-            incarnation,
-            node_name,
-        })
-    }
 }

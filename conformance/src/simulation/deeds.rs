@@ -12,6 +12,8 @@ use shell::CallError;
 pub enum Act {
     /// Creates a pod.
     CreatePod,
+    /// Creates a pod and binds it to a node, faster than the scheduler or against its judgement.
+    BindPod,
     /// Deletes a pod.
     DeletePod,
     /// Changes a label of a pod.

@@ -35,11 +35,18 @@ pub enum Fault {
     Runtime,
     /// A container dies by itself.
     Container,
+    /// The host of a node loses power, and all its containers with it; while it is off, an administrator may remove its
+    /// Node.
+    Node,
+    /// Memory, disk or process ids of a node run short.
+    Pressure,
+    /// Somebody has the store forget its history.
+    Compaction,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Fault; 14] = [
+    pub const ALL: [Fault; 17] = [
         Fault::Loss,
         Fault::Delay,
         Fault::Reorder,
@@ -54,6 +61,9 @@ impl Fault {
         Fault::Clock,
         Fault::Runtime,
         Fault::Container,
+        Fault::Node,
+        Fault::Pressure,
+        Fault::Compaction,
     ];
 
     /// Its name on the command line.
@@ -73,6 +83,9 @@ impl Fault {
             Fault::Clock => "clock",
             Fault::Runtime => "runtime",
             Fault::Container => "container",
+            Fault::Node => "node",
+            Fault::Pressure => "pressure",
+            Fault::Compaction => "compaction",
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use model::objects::key::{GroupResource, ObjectKey};
+use model::objects::kinds;
 use tokio::time::Instant;
 
 /// What was told, by all clients. Clones share it.
@@ -21,6 +22,10 @@ struct Told {
     namespaces: BTreeSet<String>,
     /// Writes of a number, by the UID of the object that has it.
     numbers: BTreeMap<String, Vec<Number>>,
+    /// Nodes whose removal was asked for.
+    nodes: BTreeSet<String>,
+    /// The node that each pod was seen bound to, by UID.
+    bound: BTreeMap<String, String>,
     /// Increments, by the object that counts them.
     counters: BTreeMap<ObjectKey, Increments>,
 }
@@ -52,6 +57,18 @@ pub struct Increments {
     pub told: u64,
     /// With an outcome that is not known.
     pub unknown: u64,
+}
+
+impl Told {
+    /// Whether it may be gone: somebody asked for that, or for the removal of its node. Where a pod is bound nobody may
+    /// have seen.
+    fn may_go(&self, uid: &str, life: &Life) -> bool {
+        let removed = |node: &String| self.nodes.contains(node);
+        let collected = life.key.resource == kinds::pods()
+            && !self.nodes.is_empty()
+            && self.bound.get(uid).is_none_or(removed);
+        life.delete_sent || collected
+    }
 }
 
 impl Ledger {
@@ -101,6 +118,27 @@ impl Ledger {
         }
     }
 
+    /// The removal of a node is asked for: the pods that are bound to it go with it.
+    pub fn removes_node(&self, node: &str) {
+        self.0.borrow_mut().nodes.insert(node.to_owned());
+    }
+
+    /// A pod was seen bound to a node.
+    pub fn bound(&self, uid: &str, node: &str) {
+        let bound = &mut self.0.borrow_mut().bound;
+        bound.insert(uid.to_owned(), node.to_owned());
+    }
+
+    /// Every object whose creation was acknowledged and that nobody may have removed, by UID.
+    pub fn stays(&self) -> BTreeMap<String, Life> {
+        let told = self.0.borrow();
+        let lives = told.objects.iter();
+        lives
+            .filter(|(uid, life)| !told.may_go(uid, life))
+            .map(|(uid, life)| (uid.clone(), life.clone()))
+            .collect()
+    }
+
     /// Every object whose creation was acknowledged, by UID.
     pub fn objects(&self) -> BTreeMap<String, Life> {
         self.0.borrow().objects.clone()
@@ -112,7 +150,7 @@ impl Ledger {
         let lives = told
             .objects
             .iter()
-            .filter(|(_, life)| life.key.resource == *resource && !life.delete_sent);
+            .filter(|(uid, life)| life.key.resource == *resource && !told.may_go(uid, life));
         lives
             .map(|(uid, life)| (uid.clone(), life.key.clone()))
             .collect()

@@ -6,12 +6,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use store::disk::Speed;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use transport::sim::{Conditions, SeededRandom};
 
+use super::administrator::Administrator;
 use super::cluster::Cluster;
 use super::faults::{Fault, Faults};
-use super::part::Part;
+use super::hardware::Shortage;
+use super::part::{Part, node_name};
 
 /// How long there is between two faults, in milliseconds.
 const BETWEEN_MS: (u64, u64) = (200, 4_000);
@@ -19,6 +23,11 @@ const BETWEEN_MS: (u64, u64) = (200, 4_000);
 const SKEW_MS: u64 = 60_000;
 /// How long a kill waits for a write to be under way.
 const AMBUSH_MS: u64 = 2_000;
+/// The longest that a node's host has no power, in milliseconds: longer than the quarantine of its pods, if its Node was
+/// removed.
+const OUTAGE_MS: u64 = 75_000;
+/// The longest that something runs short on a node, in milliseconds: it is measured every ten seconds.
+const SHORTAGE_MS: u64 = 30_000;
 /// The way of a datagram when nothing is wrong.
 const WAY: Duration = Duration::from_millis(1);
 
@@ -34,6 +43,7 @@ pub struct Count {
 /// Lets faults happen to a cluster.
 pub struct Mishaps {
     cluster: Rc<Cluster>,
+    administrator: Administrator,
     parts: Vec<Part>,
     /// Hosts that a way can lead to or from.
     hosts: Vec<Part>,
@@ -41,13 +51,16 @@ pub struct Mishaps {
     conditions: Cell<Conditions>,
     counts: RefCell<BTreeMap<Fault, Count>>,
     /// Once it is set, nothing happens any more.
-    over: Cell<bool>,
+    over: watch::Sender<bool>,
+    /// Nodes' hosts that have no power.
+    outages: RefCell<JoinSet<()>>,
 }
 
 impl Mishaps {
-    /// For a cluster of these parts with these clients.
+    /// For a cluster of these parts with this administrator and these clients.
     pub fn new(
         cluster: Rc<Cluster>,
+        administrator: Administrator,
         parts: Vec<Part>,
         clients: impl Iterator<Item = u8>,
         seed: u64,
@@ -60,12 +73,14 @@ impl Mishaps {
         };
         Rc::new(Mishaps {
             cluster,
+            administrator,
             hosts: hosts.collect(),
             parts,
             random: SeededRandom::stream(seed, "mishaps"),
             conditions: Cell::new(conditions),
             counts: RefCell::default(),
-            over: Cell::new(false),
+            over: watch::Sender::new(false),
+            outages: RefCell::default(),
         })
     }
 
@@ -96,6 +111,8 @@ impl Mishaps {
             }
         }
         self.end();
+        let mut outages = self.outages.take();
+        while outages.join_next().await.is_some() {}
     }
 
     /// How often each fault happened.
@@ -104,7 +121,7 @@ impl Mishaps {
     }
 
     fn end(&self) {
-        self.over.set(true);
+        self.over.send_replace(true);
         self.weather(|conditions| {
             *conditions = Conditions {
                 delay_min: WAY,
@@ -122,6 +139,9 @@ impl Mishaps {
         }
         for node in &self.cluster.nodes {
             node.fail(0);
+        }
+        for machine in &self.cluster.machines {
+            machine.lacks(None);
         }
         self.cluster.drive.set_speed(Speed::default());
         tracing::info!("no more faults from here on");
@@ -211,7 +231,47 @@ impl Mishaps {
                 }
                 return killed;
             }
+            Fault::Node => return self.power_fails(),
+            Fault::Pressure => {
+                let (machines, kinds) = (&self.cluster.machines, Shortage::ALL);
+                let (Some(machine), Some(kind)) = (random.pick(machines), random.pick(&kinds))
+                else {
+                    return false;
+                };
+                tracing::info!(?kind, "fault: something runs short on a node");
+                machine.lacks(Some(*kind));
+                let machine = machine.clone();
+                self.later(SHORTAGE_MS, move |_| machine.lacks(None));
+            }
+            Fault::Compaction => return self.administrator.compact().await,
         }
+        true
+    }
+
+    /// The host of a node loses power for a while. It has it again only once its Node is removed, if somebody is about
+    /// to remove that: whoever removes a Node vouches that its machine is off.
+    fn power_fails(self: &Rc<Self>) -> bool {
+        let random = &self.random;
+        let number = random.between(1, self.cluster.nodes.len() as u64) as u8;
+        let (removed, lasting) = (random.once_in(2), random.between(500, OUTAGE_MS));
+        if !self.cluster.power_off(number) {
+            return false;
+        }
+        tracing::info!(number, lasting, removed, "fault: a node's host loses power");
+        let (this, mut over) = (self.clone(), self.over.subscribe());
+        self.outages.borrow_mut().spawn_local(async move {
+            let until = Instant::now() + Duration::from_millis(lasting);
+            if removed {
+                this.administrator.remove_node(&node_name(number)).await;
+            }
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep_until(until) => {}
+                _ = over.wait_for(|over| *over) => {}
+            }
+            tracing::info!(number, "a node's host has power again");
+            this.cluster.power_on(number);
+        });
         true
     }
 
@@ -297,7 +357,7 @@ impl Mishaps {
         let (this, after) = (self.clone(), self.random.between(200, most_ms));
         tokio::task::spawn_local(async move {
             sleep(Duration::from_millis(after)).await;
-            if !this.over.get() {
+            if !*this.over.borrow() {
                 undo(&this);
             }
         });

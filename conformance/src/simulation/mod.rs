@@ -1,5 +1,6 @@
 #![doc = include_str!("README.md")]
 
+mod administrator;
 mod clock;
 mod cluster;
 mod containers;
@@ -7,6 +8,7 @@ mod deeds;
 mod faults;
 mod fingerprint;
 mod hardware;
+mod history;
 mod ledger;
 mod mishaps;
 mod panics;

@@ -12,10 +12,12 @@ use store::disk::Disk;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use super::administrator::Administrator;
 use super::cluster::Cluster;
 use super::deeds::Deeds;
 use super::faults::Faults;
 use super::fingerprint::Fingerprint;
+use super::history::History;
 use super::ledger::Ledger;
 use super::mishaps::Mishaps;
 use super::part::Part;
@@ -23,11 +25,13 @@ use super::report::Outcome;
 use super::verdict::State;
 use super::watcher::{self, Seen};
 use super::workload::Client;
+use crate::timeline::{Timeline, timeline};
 
 /// Clients that act, and the numbers of those that do other things.
 const CLIENTS: u8 = 3;
 const JUDGE: u8 = 101;
 const WATCHERS: u8 = 111;
+const ADMINISTRATOR: u8 = 121;
 /// How long a cluster may take from the last fault until it is as it should be: the longest waits of its parts are
 /// five minutes (an unschedulable pod, an expectation, a crash loop).
 const QUIET_MAX: Duration = Duration::from_secs(15 * 60);
@@ -85,14 +89,16 @@ async fn simulated(options: Options, directory: std::path::PathBuf) -> anyhow::R
     }
     cluster.all_ready().await;
     tracing::info!("every part serves");
-    let watchers = watchers(&cluster)?;
+    let ledger = Ledger::default();
+    let watchers = watchers(&cluster, &ledger)?;
+    let administrator = Administrator::new(&cluster, ADMINISTRATOR, ledger.clone())?;
     let clients = (1..=CLIENTS).chain((WATCHERS..).take(watchers.len()));
     let stage = Stage {
-        ledger: Ledger::default(),
+        ledger,
         deeds: Deeds::default(),
         watchers,
         judge: cluster.client(JUDGE)?,
-        mishaps: Mishaps::new(cluster.clone(), parts, clients, options.seed),
+        mishaps: Mishaps::new(cluster.clone(), administrator, parts, clients, options.seed),
         cluster,
     };
     let until = Instant::now() + options.acting;
@@ -102,9 +108,11 @@ async fn simulated(options: Options, directory: std::path::PathBuf) -> anyhow::R
     let quiet_after = calm.elapsed();
     failures.extend(stage.cluster.witness.faults());
     failures.extend(stage.deeds.faults());
-    failures.extend(stage.history().await);
+    stage.cluster.kill(Part::Store, false);
     let traces = stage.cluster.traces();
-    let (rejected, actions) = super::traces::judged(&traces)?;
+    let timeline = timeline(std::slice::from_ref(&traces))?;
+    failures.extend(stage.history(&timeline).await);
+    let (rejected, actions) = super::traces::judged(&traces, &timeline)?;
     failures.extend(rejected);
     let mut fingerprint = Fingerprint::default();
     fingerprint.add_directory(&traces)?;
@@ -130,11 +138,14 @@ async fn simulated(options: Options, directory: std::path::PathBuf) -> anyhow::R
 
 type Watchers = Vec<(String, GroupResource, Seen)>;
 
-fn watchers(cluster: &Cluster) -> anyhow::Result<Watchers> {
+fn watchers(cluster: &Cluster, ledger: &Ledger) -> anyhow::Result<Watchers> {
     let mut watchers = Vec::new();
     let resources = [kinds::pods(), kinds::replicasets(), kinds::pods()];
     for (number, resource) in (WATCHERS..).zip(resources) {
-        let (name, seen) = (format!("watcher {number} of {resource}"), Seen::default());
+        let (name, seen) = (
+            format!("watcher {number} of {resource}"),
+            Seen::new(ledger.clone()),
+        );
         let api = cluster.client(number)?;
         tokio::task::spawn_local(watcher::follow(
             api,
@@ -164,7 +175,7 @@ impl Stage {
         for number in 1..=CLIENTS {
             let api = self.cluster.client(number)?;
             let (ledger, deeds) = (self.ledger.clone(), self.deeds.clone());
-            let client = Client::new(api, options.seed, number, ledger, deeds);
+            let client = Client::new(api, options.seed, (number, options.nodes), ledger, deeds);
             clients.spawn_local(client.act(until));
         }
         let in_transition = || self.watchers.iter().any(|(.., seen)| seen.in_transition());
@@ -211,19 +222,16 @@ impl Stage {
         }
     }
 
-    /// What watchers saw against the rules or against the store's log.
-    async fn history(&self) -> Vec<String> {
+    /// What watchers saw against the rules or against what the store wrote.
+    async fn history(&self, timeline: &Timeline) -> Vec<String> {
+        let history = History::told(timeline);
         let mut faults: Vec<String> = Vec::new();
-        for (_, _, seen) in &self.watchers {
+        for (name, resource, seen) in &self.watchers {
             faults.extend(seen.faults());
+            faults.extend(seen.compare(name, resource, &history));
         }
-        self.cluster.kill(Part::Store, false);
         match self.cluster.drive.disk().load().await {
-            Ok(log) => {
-                for (name, resource, seen) in &self.watchers {
-                    faults.extend(seen.compare(name, resource, &log));
-                }
-            }
+            Ok(disk) => faults.extend(history.contradictions(&disk)),
             Err(error) => faults.push(format!("the store's disk cannot be read: {error}")),
         }
         faults

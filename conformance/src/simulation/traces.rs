@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::check::{Rejection, judge, replays};
-use crate::timeline::timeline;
+use crate::timeline::Timeline;
 
-/// What the specifications reject, and how often each machine took each action, by `MACHINE ACTION`.
+/// What the specifications reject of the timeline of a directory, and how often each machine took each action, by `MACHINE ACTION`.
 ///
 /// # Errors
 /// If a trace cannot be read.
-pub fn judged(directory: &Path) -> anyhow::Result<(Vec<String>, BTreeMap<String, u64>)> {
-    let timeline = timeline(&[directory.to_owned()])?;
+pub fn judged(
+    directory: &Path,
+    timeline: &Timeline,
+) -> anyhow::Result<(Vec<String>, BTreeMap<String, u64>)> {
     let mut actions = BTreeMap::new();
     for moment in &timeline.moments {
         let action = format!(
@@ -21,7 +23,7 @@ pub fn judged(directory: &Path) -> anyhow::Result<(Vec<String>, BTreeMap<String,
         );
         *actions.entry(action).or_default() += 1;
     }
-    let report = judge(&timeline);
+    let report = judge(timeline);
     let replayed = replays::replayed(&[directory.to_owned()])?;
     let verdicts = report.verdicts.iter().chain([&replayed]);
     let rejections = verdicts.flat_map(|verdict| {

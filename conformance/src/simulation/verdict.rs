@@ -91,8 +91,8 @@ impl State {
     pub fn lost(&self, ledger: &Ledger) -> Vec<String> {
         let mut lost = Vec::new();
         let uids: BTreeSet<&str> = self.all().map(uid).collect();
-        for (uid, life) in ledger.objects() {
-            if !life.delete_sent && !uids.contains(uid.as_str()) {
+        for (uid, life) in ledger.stays() {
+            if !uids.contains(uid.as_str()) {
                 lost.push(format!(
                     "{} of UID {uid}: its creation was acknowledged, nobody deleted it, and it is not there",
                     life.key

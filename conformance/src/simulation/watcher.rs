@@ -1,24 +1,25 @@
-//! Watchers that hold what they are sent against the rules of watches, and afterwards against the store's own log.
+//! Watchers that hold what they are sent against the rules of watches, and afterwards against what the store wrote.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use model::machines::store::Durable;
 use model::messages::api::{Change, ListOptions, Selection};
-use model::objects::bytes::Bytes;
 use model::objects::key::GroupResource;
 use model::objects::status::Reason;
 use serde_json::Value;
 use shell::{ApiClient, CallError, Watch, WatchItem};
 use tokio::time::sleep;
 
+use super::history::History;
+use super::ledger::Ledger;
+
 /// How long a watcher waits after a failure.
 const RETRY: Duration = Duration::from_millis(200);
 
 /// What a watcher has seen. Clones share it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Seen(Rc<RefCell<Inner>>);
 
 #[derive(Default)]
@@ -30,11 +31,29 @@ struct Inner {
     /// Stretches of the store's history, each after a list.
     stretches: Vec<Stretch>,
     faults: Vec<String>,
+    /// Is told where pods are bound.
+    ledger: Ledger,
 }
 
 struct Present {
     revision: u64,
     in_transition: bool,
+}
+
+impl Present {
+    /// An object as it is at a revision. The node of a pod is told to the ledger.
+    fn of(revision: u64, body: &[u8], ledger: &Ledger) -> Self {
+        let object: Value = serde_json::from_slice(body).unwrap_or_default();
+        let (meta, node) = (&object["metadata"], object["spec"]["nodeName"].as_str());
+        if let (Some(uid), Some(node)) = (meta["uid"].as_str(), node) {
+            ledger.bound(uid, node);
+        }
+        let pending = object["status"]["phase"] == "Pending";
+        Present {
+            revision,
+            in_transition: pending || meta["deletionTimestamp"].is_string(),
+        }
+    }
 }
 
 /// Everything between a list and the next.
@@ -44,6 +63,14 @@ struct Stretch {
 }
 
 impl Seen {
+    /// Nothing yet; where pods are bound goes to the ledger too.
+    pub fn new(ledger: Ledger) -> Self {
+        Seen(Rc::new(RefCell::new(Inner {
+            ledger,
+            ..Inner::default()
+        })))
+    }
+
     /// The revision of each object, by its path.
     pub fn present(&self) -> BTreeMap<String, u64> {
         let inner = self.0.borrow();
@@ -71,56 +98,25 @@ impl Seen {
         self.0.borrow().faults.clone()
     }
 
-    /// Holds every stretch against the store's log: no event missing, none that did not happen.
-    pub fn compare(
-        &self,
-        name: &str,
-        resource: &GroupResource,
-        log: &Durable<Bytes>,
-    ) -> Vec<String> {
+    /// Holds every stretch against what was written: no event missing, none that did not happen.
+    pub fn compare(&self, name: &str, resource: &GroupResource, history: &History) -> Vec<String> {
         let prefix = resource.prefix();
         let inner = self.0.borrow();
         let mut faults = Vec::new();
-        for stretch in &inner.stretches {
-            let Some((last, ..)) = stretch.events.last() else {
+        for Stretch { after, events } in &inner.stretches {
+            let Some((last, ..)) = events.last() else {
                 continue;
             };
-            let after = stretch.after.max(log.compacted);
-            if *last <= after {
+            if last <= after {
                 continue;
             }
-            let happened = log
-                .log
-                .range(after + 1..=*last)
-                .flat_map(|(revision, changes)| {
-                    changes.iter().map(move |change| (*revision, change))
-                });
-            let happened: Vec<(u64, String, Change)> = happened
-                .filter(|(_, change)| change.key.starts_with(&*prefix))
-                .map(|(revision, change)| {
-                    let kind = match &change.now.value {
-                        None => Change::Deleted,
-                        Some(_) if change.now.version == 1 => Change::Added,
-                        Some(_) => Change::Modified,
-                    };
-                    (revision, change.key.to_string(), kind)
-                })
-                .collect();
-            let sent: Vec<_> = stretch
-                .events
-                .iter()
-                .filter(|(revision, ..)| *revision > after)
-                .cloned()
-                .collect();
-            if sent != happened {
-                let at = sent
-                    .iter()
-                    .zip(&happened)
-                    .take_while(|(one, other)| one == other)
-                    .count();
+            let happened: Vec<_> = history.changes(after + 1..=*last, &prefix).collect();
+            if *events != happened {
+                let both = events.iter().zip(&happened);
+                let at = both.take_while(|(one, other)| one == other).count();
                 faults.push(format!(
-                    "{name} after revision {after}: event {at} is {:?} where the store's log has {:?}",
-                    sent.get(at),
+                    "{name} after revision {after}: event {at} is {:?} where the store wrote {:?}",
+                    events.get(at),
                     happened.get(at)
                 ));
             }
@@ -143,10 +139,7 @@ impl Seen {
         }
         inner.revision = listed.revision;
         let present = listed.items.iter().map(|object| {
-            let present = Present {
-                revision: object.revision,
-                in_transition: in_transition(&object.body),
-            };
+            let present = Present::of(object.revision, &object.body, &inner.ledger);
             (object.key.path(), present)
         });
         inner.present = present.collect();
@@ -171,12 +164,9 @@ impl Seen {
             );
             inner.faults.push(fault);
         }
+        let present = Present::of(revision, body, &inner.ledger);
         match change {
             Change::Added | Change::Modified => {
-                let present = Present {
-                    revision,
-                    in_transition: in_transition(body),
-                };
                 inner.present.insert(path.clone(), present);
             }
             Change::Deleted => {
@@ -259,11 +249,4 @@ async fn take_in(watch: &mut Watch, name: &str, seen: &Seen, after: &mut u64) ->
             }
         }
     }
-}
-
-fn in_transition(body: &[u8]) -> bool {
-    let Ok(object) = serde_json::from_slice::<Value>(body) else {
-        return false;
-    };
-    object["metadata"]["deletionTimestamp"].is_string() || object["status"]["phase"] == "Pending"
 }

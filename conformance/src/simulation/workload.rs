@@ -16,7 +16,9 @@ use transport::sim::SeededRandom;
 
 use super::containers::{IMAGE, Script};
 use super::deeds::{Act, Deeds, End};
+use super::hardware::CPUS;
 use super::ledger::Ledger;
+use super::part::node_name;
 
 /// Where nearly everything happens.
 const NAMESPACE: &str = "default";
@@ -38,19 +40,28 @@ pub struct Client {
     ledger: Ledger,
     deeds: Deeds,
     number: u8,
+    /// How many nodes there are.
+    nodes: u8,
     /// How many namespaces it has created; the latest is its own. No name of one is used again.
     namespaces: Cell<u32>,
 }
 
 impl Client {
-    /// The client of that number.
-    pub fn new(api: ApiClient, seed: u64, number: u8, ledger: Ledger, deeds: Deeds) -> Self {
+    /// The client of that number, in a cluster of so many nodes.
+    pub fn new(
+        api: ApiClient,
+        seed: u64,
+        (number, nodes): (u8, u8),
+        ledger: Ledger,
+        deeds: Deeds,
+    ) -> Self {
         Client {
             api,
             random: SeededRandom::stream(seed, &format!("client {number}")),
             ledger,
             deeds,
             number,
+            nodes,
             namespaces: Cell::new(0),
         }
     }
@@ -65,7 +76,7 @@ impl Client {
             if Instant::now() >= until {
                 return;
             }
-            let act = match self.random.below(22) {
+            let act = match self.random.below(24) {
                 0..=5 => Act::CreatePod,
                 6..=9 => Act::DeletePod,
                 10 => Act::LabelPod,
@@ -75,10 +86,12 @@ impl Client {
                 17 | 18 => Act::Count,
                 19 => Act::List,
                 20 => Act::CreateNamespace,
+                21 | 22 => Act::BindPod,
                 _ => Act::DeleteNamespace,
             };
             let ended = match act {
                 Act::CreatePod => self.create_pod().await,
+                Act::BindPod => self.bind_pod().await,
                 Act::DeletePod => self.delete(kinds::pods()).await,
                 Act::LabelPod => self.label().await,
                 Act::CreateReplicaSet => self.create_replica_set().await,
@@ -162,6 +175,36 @@ impl Client {
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec,
         });
         self.create(kinds::pods(), pod).await.word()
+    }
+
+    /// Binds a pod of its own as another scheduler would: one that any node may take, or that no node has room for, or
+    /// that wants to be elsewhere. The last two the kubelet has to reject.
+    async fn bind_pod(&self) -> End<()> {
+        let name = self.name("pod", PODS);
+        let mut spec = self.pod_spec(&["Always", "Never"]);
+        match self.random.below(3) {
+            0 => {
+                spec["containers"][0]["resources"]["requests"]["cpu"] =
+                    json!((CPUS + 1).to_string())
+            }
+            1 => spec["nodeSelector"] = json!({"kubernetes.io/hostname": "elsewhere"}),
+            _ => {}
+        }
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec,
+        });
+        let made = self.create(kinds::pods(), pod).await;
+        let End::Done(made) = made else {
+            return made.word();
+        };
+        let number = self.random.between(1, u64::from(self.nodes)) as u8;
+        let binding = json!({
+            "apiVersion": "v1", "kind": "Binding",
+            "metadata": {"name": made.key.name, "namespace": NAMESPACE, "uid": uid(&made)},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": node_name(number)},
+        });
+        let body = Bytes::from(binding.to_string().as_str());
+        End::of(timeout(PATIENCE, self.api.bind(&made.key, body)).await)
     }
 
     async fn create_replica_set(&self) -> End<()> {

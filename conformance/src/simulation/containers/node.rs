@@ -109,6 +109,24 @@ impl Containers {
         }
     }
 
+    /// The host loses power: nothing of what ran is left, and nobody is told.
+    pub fn lose_power(&self) {
+        let Inner {
+            state,
+            witness,
+            name,
+            ..
+        } = &*self.0;
+        let mut state = state.borrow_mut();
+        for container in state.containers.values() {
+            if container.status.state == ContainerState::Running {
+                witness.ended(&container.name, name, &container.status.id.0);
+            }
+        }
+        state.containers.clear();
+        state.sandboxes.clear();
+    }
+
     /// Ends the containers whose time has come, for as long as the simulation lasts.
     pub async fn live(self) {
         loop {

@@ -1,0 +1,94 @@
+//! Who may do what clients do not: removes nodes that are off, has the store forget its history.
+
+use std::time::Duration;
+
+use model::messages::api::DeleteOptions;
+use model::messages::store::{Segment, StoreRequest, StoreResponse, Wire};
+use model::objects::bytes::Bytes;
+use model::objects::key::ObjectKey;
+use model::objects::kinds;
+use model::objects::status::Reason;
+use shell::{ApiClient, CallError};
+use tokio::time::{sleep, timeout};
+use transport::Link;
+
+use super::cluster::Cluster;
+use super::ledger::Ledger;
+use super::workload::uid;
+
+/// How long to wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait after a failure.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// An administrator. No fault severs its ways.
+pub struct Administrator {
+    api: ApiClient,
+    store: Link,
+    ledger: Ledger,
+}
+
+impl Administrator {
+    /// An administrator of this cluster, on the host of the client of that number and on the one after it.
+    ///
+    /// # Errors
+    /// If it has no certificate or no socket.
+    pub fn new(cluster: &Cluster, number: u8, ledger: Ledger) -> anyhow::Result<Self> {
+        Ok(Administrator {
+            api: cluster.client(number)?,
+            store: cluster.store_link(number + 1)?,
+            ledger,
+        })
+    }
+
+    /// Removes a Node whose machine is off. When it returns the Node is not there, and nothing that was sent can remove
+    /// the one that comes after it: a deletion is of one UID, and each was seen to be gone.
+    pub async fn remove_node(&self, name: &str) {
+        let key = ObjectKey::new(kinds::nodes(), "", name);
+        loop {
+            match timeout(PATIENCE, self.remove_once(&key)).await {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) if error.reason() == Some(Reason::NotFound) => return,
+                Ok(Err(_)) | Err(_) => sleep(RETRY).await,
+            }
+        }
+    }
+
+    async fn remove_once(&self, key: &ObjectKey) -> Result<(), CallError> {
+        let options = DeleteOptions {
+            uid: Some(uid(&self.api.get(key).await?)),
+            ..DeleteOptions::default()
+        };
+        self.ledger.removes_node(&key.name);
+        self.api.delete(key, options).await?;
+        tracing::info!(%key, "administrator: removed");
+        Ok(())
+    }
+
+    /// Has the store forget everything before its newest revision; false if it was not told that this is done.
+    pub async fn compact(&self) -> bool {
+        matches!(
+            timeout(PATIENCE, self.compact_to_newest()).await,
+            Ok(Some(()))
+        )
+    }
+
+    async fn compact_to_newest(&self) -> Option<()> {
+        let revision = self.ask(StoreRequest::Progress).await?;
+        self.ask(StoreRequest::Compact { revision }).await?;
+        tracing::info!(revision, "fault: the store's history was compacted");
+        Some(())
+    }
+
+    /// The revision of an answer that tells of success.
+    async fn ask(&self, request: StoreRequest<Bytes>) -> Option<u64> {
+        let connection = self.store.connection().await?.connection;
+        let (header, body) = request.split().ok()?;
+        let reply = connection.ask(&header, body.into(), None).await.ok()?;
+        let header = reply.decode::<StoreResponse<Segment>>().ok()?;
+        match StoreResponse::join(header, &reply.body).ok()? {
+            StoreResponse::Done { revision } => Some(revision),
+            _ => None,
+        }
+    }
+}
