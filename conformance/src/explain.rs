@@ -132,7 +132,7 @@ fn creation<'a>(moment: &'a Moment, key: &ObjectKey) -> Option<&'a str> {
         Said::Transaction(TransactionAction::Committed {
             key: written,
             uid,
-            effect: Effect::Created,
+            effect: Effect::Created | Effect::Placed { .. },
             ..
         }) if written == key => Some(uid),
         _ => None,
@@ -273,6 +273,12 @@ impl Pod {
         match effect {
             Effect::Created => {
                 let detail = format!("revision {revision}");
+                self.hop(2, &server, "store", moment, detail);
+            }
+            Effect::Placed { node } => {
+                self.bound = Some(*revision);
+                self.node = Some(node.clone());
+                let detail = format!("revision {revision}, to {node} as its maker wants");
                 self.hop(2, &server, "store", moment, detail);
             }
             Effect::Bound { node } => {

@@ -147,7 +147,7 @@ fn begins(action: &Action) -> bool {
             _,
             TransactionAction::Attempted { expected: 0, .. }
                 | TransactionAction::Committed {
-                    effect: Effect::Created,
+                    effect: Effect::Created | Effect::Placed { .. },
                     ..
                 }
         )

@@ -177,7 +177,7 @@ impl Client {
         self.create(kinds::pods(), pod).await.word()
     }
 
-    /// Binds a pod of its own as another scheduler would: one that any node may take, or that no node has room for, or
+    /// Binds a pod of its own, with its creation or as another scheduler would: one that any node may take, or that no node has room for, or
     /// that wants to be elsewhere. The last two the kubelet has to reject.
     async fn bind_pod(&self) -> End<()> {
         let name = self.name("pod", PODS);
@@ -190,14 +190,18 @@ impl Client {
             1 => spec["nodeSelector"] = json!({"kubernetes.io/hostname": "elsewhere"}),
             _ => {}
         }
+        let number = self.random.between(1, u64::from(self.nodes)) as u8;
+        let at_once = self.random.once_in(3);
+        if at_once {
+            spec["nodeName"] = json!(node_name(number));
+        }
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec,
         });
-        let made = self.create(kinds::pods(), pod).await;
-        let End::Done(made) = made else {
-            return made.word();
+        let made = match self.create(kinds::pods(), pod).await {
+            End::Done(made) if !at_once => made,
+            end => return end.word(),
         };
-        let number = self.random.between(1, u64::from(self.nodes)) as u8;
         let binding = json!({
             "apiVersion": "v1", "kind": "Binding",
             "metadata": {"name": made.key.name, "namespace": NAMESPACE, "uid": uid(&made)},

@@ -82,4 +82,10 @@ pub enum Effect {
     Deleting,
     /// Removed it.
     Deleted,
+    /// Created it, bound to a node of its maker's choice (a create with `spec.nodeName`: steps 2 and 6 of the path of a
+    /// pod in one).
+    Placed {
+        /// The node.
+        node: String,
+    },
 }

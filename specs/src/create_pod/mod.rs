@@ -111,7 +111,8 @@ impl Specification for CreatePod {
             .into_iter()
             .for_each(|name| keep(&mut state.names, Some(name)));
         if let Action::ApiServer(_, action) = action
-            && let Some((_, _, uid, _, Effect::Bound { node })) = pod_written(action)
+            && let Some((_, _, uid, _, Effect::Bound { node } | Effect::Placed { node })) =
+                pod_written(action)
             && state.nodes.get(node).is_some_and(|node| node.gone)
             && let Some(pod) = state.pods.get_mut(uid)
         {

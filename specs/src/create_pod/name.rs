@@ -71,7 +71,7 @@ impl Specification for NameSpecification {
 impl Name {
     fn written(&mut self, name: &str, uid: &str, effect: &Effect) -> Result<(), Refused> {
         match effect {
-            Effect::Created => {
+            Effect::Created | Effect::Placed { .. } => {
                 guard(
                     self.object.is_none() || self.uncertain,
                     "one object of a name",

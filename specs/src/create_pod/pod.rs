@@ -148,11 +148,14 @@ impl PodSpecification {
     }
 
     fn written(&self, state: &mut Pod, uid: &str, effect: &Effect) -> Result<(), Refused> {
-        if let Effect::Created = effect {
+        if let Effect::Created | Effect::Placed { .. } = effect {
             guard(state.object == Object::Absent, "created once", || {
                 format!("{uid} is {:?}", state.object)
             })?;
             state.object = Object::Present;
+            if let Effect::Placed { node } = effect {
+                state.node = Some(node.clone());
+            }
             return Ok(());
         }
         guard(
@@ -161,7 +164,7 @@ impl PodSpecification {
             || format!("{effect:?} of {uid} which is {:?}", state.object),
         )?;
         match effect {
-            Effect::Created | Effect::Updated => {}
+            Effect::Created | Effect::Placed { .. } | Effect::Updated => {}
             Effect::Bound { node } => {
                 guard(
                     state.node.is_none() || state.uncertain,

@@ -46,12 +46,16 @@ pub(super) fn decide<S: Strategy>(
         .map_err(last)?;
     let namespace = namespace(question, &key)?;
     let value = strategy.encode(&key, &draft).map_err(last)?;
+    let placed = match key.resource == kinds::pods() {
+        true => strategy.bound_node(&draft),
+        false => None,
+    };
     Ok(Decision::Write(Attempt {
         key,
         uid: meta.uid,
         expected: 0,
         namespace,
-        effect: Effect::Created,
+        effect: placed.map_or(Effect::Created, |node| Effect::Placed { node }),
         value,
         generated,
     }))

@@ -114,7 +114,7 @@ impl<V> Attempt<V> {
     /// The answer once it is written, or would be.
     pub(super) fn written(self, revision: u64) -> Written<V> {
         let outcome = match self.effect {
-            Effect::Created => Outcome::Created,
+            Effect::Created | Effect::Placed { .. } => Outcome::Created,
             Effect::Updated | Effect::Bound { .. } => Outcome::Updated,
             Effect::Deleting => Outcome::Deleting,
             Effect::Deleted => Outcome::Deleted,

@@ -140,6 +140,17 @@ fn a_whole_run_is_accepted() {
 }
 
 #[test]
+fn a_pod_may_be_created_on_a_node() {
+    let begun_on = |node: &str| {
+        let node = node.to_owned();
+        let placed = write(1, "1", 0, 5, Effect::Placed { node });
+        refusal(vec![placed, admitted("1"), starting("1")])
+    };
+    assert_eq!(begun_on("n"), None);
+    assert_eq!(begun_on("m"), Some("only the kubelet of its node acts"));
+}
+
+#[test]
 fn each_guard_refuses_what_it_is_there_for() {
     let other_node = Action::Kubelet(
         "m".to_owned(),
