@@ -81,3 +81,83 @@ impl History {
             })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::machines::store::{Change as Written, Version};
+
+    use super::*;
+    use crate::timeline::{Moment, Place};
+
+    fn wrote(revision: u64, key: &str, version: u64) -> StoreAction {
+        let key = key.into();
+        StoreAction::Wrote {
+            revision,
+            changes: vec![Changed { key, version }],
+        }
+    }
+
+    fn started(revision: u64) -> StoreAction {
+        let compacted = 1;
+        StoreAction::Started {
+            revision,
+            compacted,
+        }
+    }
+
+    fn told(processes: &[&[StoreAction]]) -> History {
+        let moments = (1..).zip(processes).flat_map(|(incarnation, actions)| {
+            let moment = move |(sequence, action): (u64, &StoreAction)| Moment {
+                place: Place {
+                    component: "store".into(),
+                    machine: "store".into(),
+                    incarnation,
+                    sequence,
+                },
+                revision: 0,
+                at_ms: 0,
+                said: Said::Store(action.clone()),
+            };
+            (1..).zip(*actions).map(moment)
+        });
+        History::told(&Timeline {
+            moments: moments.collect(),
+            ..Timeline::default()
+        })
+    }
+
+    #[test]
+    fn what_was_not_durable_when_the_store_ended_was_never_written() {
+        let history = told(&[
+            &[started(1), wrote(2, "/pods/a", 1), wrote(3, "/pods/a", 0)],
+            &[started(2), wrote(3, "/pods/a", 2), wrote(4, "/sets/b", 1)],
+        ]);
+        let changes: Vec<_> = history.changes(2..=4, "/pods/").collect();
+        let a = |revision, kind| (revision, "/pods/a".to_owned(), kind);
+        assert_eq!(changes, [a(2, Change::Added), a(3, Change::Modified)]);
+    }
+
+    #[test]
+    fn the_disk_has_what_was_told() {
+        let history = told(&[&[started(1), wrote(2, "/a", 1), wrote(3, "/a", 0)]]);
+        let mut disk = Durable {
+            compacted: 2,
+            ..Durable::default()
+        };
+        let deleted = Version {
+            mod_revision: 3,
+            create_revision: 0,
+            version: 0,
+            lease: 0,
+            value: None,
+        };
+        let change = Written {
+            key: "/a".into(),
+            now: deleted,
+        };
+        disk.log.insert(3, vec![change.clone()]);
+        assert_eq!(history.contradictions(&disk), Vec::<String>::new());
+        disk.log.insert(4, vec![change]);
+        assert_eq!(history.contradictions(&disk).len(), 1);
+    }
+}

@@ -7,6 +7,13 @@ use conformance::simulation::{Fault, Faults, Options, Outcome, Report, run};
 
 /// Seeds that CI runs, with all faults.
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=6;
+/// Actions that only some faults and clients bring about.
+const RARE: [&str; 4] = [
+    "kubelet NodeReported",
+    "kubelet PodRejected",
+    "store Compacted",
+    "watch_cache Filled",
+];
 /// Seeds that once found something, and what. The run behind a seed changes with the code, so each is kept as a check
 /// of a machine or an acceptor too; here it is run again as it was.
 const FOUND: [(u64, &str); 3] = [
@@ -109,6 +116,10 @@ fn seeds_with_all_faults() {
     for fault in Fault::ALL {
         let count = report.sum.faults.get(&fault).copied().unwrap_or_default();
         assert!(count.times > 0, "{} never happened", fault.name());
+    }
+    for action in RARE {
+        let taken = report.sum.actions.contains_key(action);
+        assert!(taken, "{action} was never taken");
     }
 }
 

@@ -22,7 +22,7 @@ use super::store::Store;
 ///
 /// ```text
 /// submit ID create|update|patch|delete|bind RESOURCE/[NAMESPACE/]NAME [OPTION …]
-///    spec=N rv=N uid=U finalizers=a,b generate=PREFIX        create, update
+///    spec=N rv=N uid=U finalizers=a,b generate=PREFIX node=N create, update
 ///    add=N | release=FINALIZER | let-go                      patch
 ///    grace=N uid=U rv=N propagation=orphan|foreground        delete
 ///    node=N uid=U                                            bind
@@ -74,6 +74,7 @@ impl<'a> Options<'a> {
     fn thing(&self, key: &ObjectKey) -> Thing {
         let mut thing = Thing {
             spec: self.number("spec").unwrap_or(0),
+            node: self.text("node"),
             ..Thing::default()
         };
         let meta = &mut thing.meta;
