@@ -47,7 +47,8 @@ impl History {
     pub fn contradictions(&self, disk: &Durable<Bytes>) -> Vec<String> {
         let changed = |change: &model::machines::store::Change<Bytes>| Changed {
             key: change.key.clone(),
-            version: change.now.value.as_ref().map_or(0, |_| change.now.version),
+            lease: change.now.lease,
+            version: change.now.version,
         };
         let revisions = disk.log.iter().filter_map(|(revision, changes)| {
             let there: Vec<Changed> = changes.iter().map(changed).collect();
@@ -93,7 +94,11 @@ mod tests {
         let key = key.into();
         StoreAction::Wrote {
             revision,
-            changes: vec![Changed { key, version }],
+            changes: vec![Changed {
+                key,
+                version,
+                lease: 0,
+            }],
         }
     }
 
