@@ -275,17 +275,13 @@ impl Pod {
                 let detail = format!("revision {revision}");
                 self.hop(2, &server, "store", moment, detail);
             }
-            Effect::Placed { node } => {
-                self.bound = Some(*revision);
-                self.node = Some(node.clone());
-                let detail = format!("revision {revision}, to {node} as its maker wants");
-                self.hop(2, &server, "store", moment, detail);
-            }
-            Effect::Bound { node } => {
+            Effect::Bound { node } | Effect::Placed { node } => {
+                let placed = matches!(effect, Effect::Placed { .. });
+                let step = if placed { 2 } else { 6 };
                 self.bound = Some(*revision);
                 self.node = Some(node.clone());
                 let detail = format!("to {node}, revision {revision}");
-                self.hop(6, &server, "store", moment, detail);
+                self.hop(step, &server, "store", moment, detail);
             }
             Effect::Updated if self.hops[10].is_some() => {
                 self.hop(11, &server, "store", moment, format!("revision {revision}"));

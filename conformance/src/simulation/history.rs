@@ -103,10 +103,10 @@ mod tests {
     }
 
     fn started(revision: u64) -> StoreAction {
-        let compacted = 1;
         StoreAction::Started {
             revision,
-            compacted,
+            compacted: 0,
+            leases: Vec::new(),
         }
     }
 
