@@ -146,27 +146,14 @@ pub fn history<W: World>(
     plan: &Plan,
     taken: &mut BTreeMap<&'static str, u64>,
 ) -> Result<(), Violation<W::Choice>> {
-    let mut walk = Walk {
-        world,
-        properties: W::properties(),
-        random: SplitMix::new(seed),
-        state: world.world.begin(),
-        choices: Vec::new(),
-    };
+    let mut walk = Walk::begin(world, seed, W::properties());
     let sure: Vec<&str> = W::words()
         .iter()
         .filter(|word| word.kind == Happens::Surely)
         .map(|word| word.name)
         .collect();
-    // Swarm testing (Groce et al., 2012): what may happen and need not is left out of half of the histories, word for
-    // word, because much of it keeps rarer things from happening.
-    let muted: Vec<&str> = W::words()
-        .iter()
-        .filter(|word| word.kind != Happens::Surely && walk.random.below(2) == 0)
-        .map(|word| word.name)
-        .collect();
     for _ in 0..plan.steps {
-        let Some(word) = walk.step(|word| !muted.contains(&word))? else {
+        let Some(word) = walk.any()? else {
             break;
         };
         *taken.entry(word).or_default() += 1;
@@ -186,15 +173,65 @@ pub fn history<W: World>(
     }
 }
 
+/// Whether a history of at most so many choices, of the kind that [`history`] begins with, comes to a state that is
+/// looked for. What the world promises is not looked at.
+pub fn comes_to<W: World>(
+    world: &Checked<W>,
+    seed: u64,
+    steps: usize,
+    found: impl Fn(&W::State) -> bool,
+) -> bool {
+    let mut walk = Walk::begin(world, seed, Vec::new());
+    for _ in 0..steps {
+        if found(&walk.state) {
+            return true;
+        }
+        match walk.any() {
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => return false,
+        }
+    }
+    found(&walk.state)
+}
+
 struct Walk<'a, W: World> {
     world: &'a Checked<W>,
     properties: Vec<Property<W>>,
     random: SplitMix,
+    /// Words that this history leaves out while anything may happen.
+    muted: Vec<&'static str>,
     state: W::State,
     choices: Vec<W::Choice>,
 }
 
-impl<W: World> Walk<'_, W> {
+impl<'a, W: World> Walk<'a, W> {
+    fn begin(world: &'a Checked<W>, seed: u64, properties: Vec<Property<W>>) -> Self {
+        let mut random = SplitMix::new(seed);
+        // Swarm testing (Groce et al., 2012): what may happen and need not is left out of half of the histories, word
+        // for word, because much of it keeps rarer things from happening.
+        let muted = W::words()
+            .iter()
+            .filter(|word| word.kind != Happens::Surely && random.below(2) == 0)
+            .map(|word| word.name)
+            .collect();
+        Walk {
+            world,
+            properties,
+            random,
+            muted,
+            state: world.world.begin(),
+            choices: Vec::new(),
+        }
+    }
+
+    /// Takes one of all that may happen in this history.
+    fn any(&mut self) -> Result<Option<&'static str>, Violation<W::Choice>> {
+        let muted = std::mem::take(&mut self.muted);
+        let taken = self.step(|word| !muted.contains(&word));
+        self.muted = muted;
+        taken
+    }
+
     /// Takes one of the possible choices: first a word is drawn, then one of its choices, so that a rare word has its
     /// turn among many instances of a common one. `None` if nothing is possible.
     fn step(

@@ -11,7 +11,7 @@ pub mod lease;
 pub mod liveness;
 pub mod node;
 pub mod pool;
-mod random;
+pub mod random;
 pub mod replicaset;
 pub mod specification;
 pub mod store;

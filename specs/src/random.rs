@@ -1,15 +1,16 @@
 //! Random choices that follow from a seed.
 
 /// The generator SplitMix64 (Steele, Lea and Flood, 2014): small, seeded, the same everywhere.
-pub(crate) struct SplitMix(u64);
+pub struct SplitMix(u64);
 
 impl SplitMix {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// The choices of a seed.
+    pub fn new(seed: u64) -> Self {
         SplitMix(seed)
     }
 
     /// A number below a bound, which must not be 0.
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -7,6 +7,9 @@
 
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::panic::Location;
+
+use crate::guards::{Place, asked, asked_for};
 
 /// A specification of one thing: a store, a watcher, a pod, a node, a name.
 pub trait Specification {
@@ -34,17 +37,6 @@ pub struct Refused {
     pub detail: String,
 }
 
-impl Refused {
-    /// Refuses by a guard.
-    pub fn by(guard: &'static str, detail: impl Into<String>) -> Self {
-        crate::guards::asked(guard, false);
-        Refused {
-            guard,
-            detail: detail.into(),
-        }
-    }
-}
-
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.guard, self.detail)
@@ -55,16 +47,34 @@ impl std::fmt::Display for Refused {
 ///
 /// # Errors
 /// If it does not hold. `detail` is made only then.
+#[track_caller]
 pub fn guard(
     holds: bool,
     guard: &'static str,
     detail: impl FnOnce() -> String,
 ) -> Result<(), Refused> {
-    if crate::guards::asked(guard, holds) {
+    if asked(Place::new(guard, Location::caller()), holds) {
         return Ok(());
     }
     let detail = detail();
     Err(Refused { guard, detail })
+}
+
+/// A guard without which there would be nothing to go on with: refuses if that is not there.
+///
+/// # Errors
+/// If it is not. `detail` is made only then.
+#[track_caller]
+pub fn present<T>(
+    found: Option<T>,
+    guard: &'static str,
+    detail: impl FnOnce() -> String,
+) -> Result<T, Refused> {
+    asked_for(Place::new(guard, Location::caller()), found.is_some());
+    found.ok_or_else(|| {
+        let detail = detail();
+        Refused { guard, detail }
+    })
 }
 
 /// Follows a run: a specification's state, and the first action that it refused.

@@ -2,14 +2,13 @@
 //!
 //! A world is closed: what can happen next is listed by [`World::choices`], and taking a choice is
 //! deterministic. The same world is explored exhaustively ([`crate::checked`], [`crate::graph`]) and walked at
-//! random ([`walk`]), so a bug found by either replays as a list of choices.
+//! random ([`crate::histories`]), so a bug found by either replays as a list of choices.
 
 use std::fmt::{Debug, Display};
 use std::hash::{Hash, Hasher};
 
 use crate::checked::Checked;
 use crate::pool::Pool;
-use crate::random::SplitMix;
 
 /// A closed system of machines, or a specification closed by what may happen around it.
 pub trait World {
@@ -130,61 +129,4 @@ pub struct Violation<C> {
     pub property: &'static str,
     /// What was chosen, from the beginning.
     pub choices: Vec<C>,
-}
-
-/// Walks at random for at most `steps` choices and checks the `Always` properties after each.
-///
-/// # Errors
-/// The first violation, with the choices that lead to it.
-pub fn walk<W: World>(
-    world: &Checked<W>,
-    seed: u64,
-    steps: usize,
-) -> Result<W::State, Violation<W::Choice>> {
-    let mut random = SplitMix::new(seed);
-    let properties = W::properties();
-    let mut state = world.world.begin();
-    let mut taken = Vec::new();
-    for _ in 0..steps {
-        let mut choices = world.choices(&state);
-        if choices.is_empty() {
-            break;
-        }
-        let choice = choices.swap_remove(random.below(choices.len()));
-        world.world.take(&mut state, &choice);
-        taken.push(choice);
-        let broken = properties
-            .iter()
-            .find(|property| property.kind == Kind::Always && !(property.holds)(world, &state));
-        if let Some(property) = broken {
-            return Err(Violation {
-                property: property.name,
-                choices: taken,
-            });
-        }
-    }
-    Ok(state)
-}
-
-/// Walks at random until a state is what is looked for, for at most `steps` choices. Answers whether one was.
-pub fn step_at_random<W: World>(
-    world: &W,
-    seed: u64,
-    steps: usize,
-    state: &mut W::State,
-    found: impl Fn(&W::State) -> bool,
-) -> bool {
-    let mut random = SplitMix::new(seed);
-    for _ in 0..steps {
-        if found(state) {
-            return true;
-        }
-        let mut choices = world.choices(state);
-        if choices.is_empty() {
-            return false;
-        }
-        let choice = choices.swap_remove(random.below(choices.len()));
-        world.take(state, &choice);
-    }
-    found(state)
 }

@@ -29,9 +29,10 @@ pub struct Node {
 /// A pod that a node has taken on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Taken {
-    /// What is set aside for it.
+    /// What is set aside for it while it holds room; known until nothing of it can start.
     pub requests: Requests,
-    /// Whether this process of the kubelet has admitted it, and it has not ended since.
+    /// Whether this process of the kubelet has admitted it, and nothing of it has run and ended since. A kubelet knows
+    /// that a pod has ended before it says so, and gives its room away; if it starts again after all, it must fit.
     pub admitted: bool,
     /// Its containers that may be alive, and whether the kubelet is a new process that has not listed them.
     pub alive: BTreeMap<String, bool>,
@@ -50,10 +51,11 @@ impl Specification for NodeSpecification {
             Action::KubeletStarted(_) => {
                 for taken in state.pods.values_mut() {
                     taken.admitted = false;
-                    taken
-                        .alive
-                        .values_mut()
-                        .for_each(|unlisted| *unlisted = true);
+                    if taken.alive.is_empty() {
+                        *taken = Taken::default();
+                    }
+                    let alive = taken.alive.values_mut();
+                    alive.for_each(|unlisted| *unlisted = true);
                 }
             }
             Action::Kubelet(node, action) => self.heard(state, node, action)?,
@@ -64,10 +66,8 @@ impl Specification for NodeSpecification {
             },
             Action::Scheduler(_) => {}
         }
-        // What neither holds room nor runs is nothing to this node any more.
-        state
-            .pods
-            .retain(|_, taken| taken.admitted || !taken.alive.is_empty());
+        // What neither holds room nor can start is nothing to this node any more.
+        state.pods.retain(|_, taken| *taken != Taken::default());
         Ok(())
     }
 }
@@ -76,7 +76,12 @@ impl NodeSpecification {
     fn heard(&self, state: &mut Node, node: &str, action: &KubeletAction) -> Result<(), Refused> {
         if let KubeletAction::RuntimeListed { .. } = action {
             for taken in state.pods.values_mut() {
+                let before = taken.alive.len();
                 taken.alive.retain(|_, unlisted| !*unlisted);
+                // It ended while the kubelet was away; to start again it has to be admitted again.
+                if taken.alive.len() < before && !taken.holds() {
+                    taken.requests = Requests::default();
+                }
             }
         }
         let Some(pod) = action.pod() else {
@@ -96,20 +101,28 @@ impl NodeSpecification {
                 };
                 self.fits(state, node, &pod.uid)?;
             }
-            KubeletAction::ContainerStarting { container, .. }
-            | KubeletAction::ContainerAdopted { container, .. } => {
+            KubeletAction::ContainerStarting { container, .. } => {
+                taken.alive.insert(container.clone(), false);
+                self.fits(state, node, &pod.uid)?;
+            }
+            KubeletAction::ContainerAdopted { container, .. } => {
                 taken.alive.insert(container.clone(), false);
             }
             KubeletAction::ContainerFailed { container, .. }
             | KubeletAction::ContainerEnded { container, .. } => {
                 taken.alive.remove(container);
+                taken.admitted &= !taken.alive.is_empty();
             }
-            KubeletAction::PodStopped { .. } => taken.alive.clear(),
+            KubeletAction::PodStopped { .. } => {
+                taken.alive.clear();
+                taken.admitted = false;
+            }
             KubeletAction::PodForgotten { .. } => *taken = Taken::default(),
-            KubeletAction::PodGone { .. }
+            KubeletAction::DeletionSeen { .. }
+            | KubeletAction::PodGone { .. }
             | KubeletAction::PodRejected { .. }
-            | KubeletAction::RemovalAsked { .. } => taken.admitted = false,
-            KubeletAction::StatusReporting { phase, .. } if ended(phase) => taken.admitted = false,
+            | KubeletAction::RemovalAsked { .. } => taken.ends(),
+            KubeletAction::StatusReporting { phase, .. } if ended(phase) => taken.ends(),
             _ => {}
         }
         Ok(())
@@ -119,16 +132,31 @@ impl NodeSpecification {
         let Some(allocatable) = self.allocatable else {
             return Ok(());
         };
-        let sum = state
-            .pods
-            .values()
-            .fold(Requests::default(), |sum, taken| sum.plus(taken.requests));
-        let within =
-            sum.cpu_milli <= allocatable.cpu_milli && sum.memory_bytes <= allocatable.memory_bytes;
-        guard(within, "admitted pods never overcommit a node", || {
+        let holding = state.pods.values().filter(|taken| taken.holds());
+        let sum = holding.fold(Requests::default(), |sum, taken| sum.plus(taken.requests));
+        let detail = || {
             let others: BTreeSet<&String> = state.pods.keys().collect();
             format!("{node} admits {uid}: {sum:?} for {others:?} of {allocatable:?}")
-        })
+        };
+        let within = sum.cpu_milli <= allocatable.cpu_milli;
+        guard(within, "admitted pods never overcommit a node", detail)?;
+        let within = sum.memory_bytes <= allocatable.memory_bytes;
+        guard(within, "admitted pods never overcommit a node", detail)
+    }
+}
+
+impl Taken {
+    /// Whether room is set aside for it.
+    fn holds(&self) -> bool {
+        self.admitted || !self.alive.is_empty()
+    }
+
+    /// Nothing of it starts again.
+    fn ends(&mut self) {
+        self.admitted = false;
+        if self.alive.is_empty() {
+            self.requests = Requests::default();
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use model::actions::transaction::{Effect, TransactionAction};
 use model::machines::kubelet::pod::Phase;
 
 use crate::create_pod::{Action, node_written, pod_written};
-use crate::specification::{Refused, Specification, guard};
+use crate::specification::{Refused, Specification, guard, present};
 
 /// What holds of each pod.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -252,11 +252,11 @@ impl Pod {
                 self.phase = self.reporting.unwrap_or(self.phase);
             }
             KubeletAction::RemovalAsked { .. } => {
-                guard(
-                    (self.deleting || self.uncertain) && self.alive.is_empty(),
-                    "removal asked for only of what has ended",
-                    || format!("deleting: {}, alive: {:?}", self.deleting, self.alive),
-                )?;
+                let detail = || format!("deleting: {}, alive: {:?}", self.deleting, self.alive);
+                let wanted = self.deleting || self.uncertain;
+                guard(wanted, "removal asked for only of what is deleted", detail)?;
+                let ended = self.alive.is_empty();
+                guard(ended, "removal asked for only of what has ended", detail)?;
                 self.removal_asked = true;
                 self.ending = true;
             }
@@ -345,15 +345,14 @@ impl Pod {
 
     fn report(&mut self, phase: &str) -> Result<(), Refused> {
         let before = self.reporting.unwrap_or(self.phase).max(self.phase);
-        let phase = [
+        let four = [
             Phase::Pending,
             Phase::Running,
             Phase::Succeeded,
             Phase::Failed,
-        ]
-        .into_iter()
-        .find(|known| known.as_str() == phase)
-        .ok_or_else(|| Refused::by("phases are the four", format!("{phase:?}")))?;
+        ];
+        let known = four.into_iter().find(|known| known.as_str() == phase);
+        let phase = present(known, "phases are the four", || format!("{phase:?}"))?;
         guard(
             phase == before || phase > before && !before.terminal(),
             "phases only go forward",

@@ -316,12 +316,7 @@ impl CreatePodWorld {
         let alive = |node: usize| state.hosts[node].lives[pod].alive();
         match (object.object, object.node) {
             (Object::Removed, _) => !(0..self.nodes).any(alive),
-            // Its name is in use.
-            (Object::Absent, _) => (0..pod).any(|other| {
-                let before = &state.api.pods[other];
-                let namesake = self.plan[other].name == self.plan[pod].name;
-                namesake && before.object == Object::Present && !before.deleting
-            }),
+            (Object::Absent, _) => (0..=pod).any(|waits| self.waits_for_its_name(state, waits)),
             (Object::Present, _) if object.deleting => false,
             (Object::Present, None) => (0..self.nodes).all(|node| self.is_full(&state.api, node)),
             (Object::Present, Some(node)) => match object.phase {
@@ -330,6 +325,17 @@ impl CreatePodWorld {
                 Phase::Succeeded | Phase::Failed => !alive(usize::from(node)),
             },
         }
+    }
+
+    /// Whether a pod, and with it all that are planned after it, is not created because its name is in use.
+    fn waits_for_its_name(&self, state: &State, pod: usize) -> bool {
+        let absent = state.api.pods[pod].object == Object::Absent;
+        let used = (0..pod).any(|other| {
+            let before = &state.api.pods[other];
+            let namesake = self.plan[other].name == self.plan[pod].name;
+            namesake && before.object == Object::Present && !before.deleting
+        });
+        absent && used
     }
 
     /// Whether a node is not there, or has no room as far as the API tells.

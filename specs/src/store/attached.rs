@@ -7,11 +7,15 @@ impl Known {
     /// The events of an engine are followed, for the first time or again. Nobody watches yet: every watch has ended, or
     /// has gone with the process that served it.
     pub(super) fn attach(&mut self, revision: u64, after: u64) -> Result<(), Refused> {
+        let was = self.durable;
+        let detail = || format!("at {revision} after {after}, it was at {was}");
         guard(
-            revision >= self.durable && after <= revision,
+            revision >= was,
             "an engine goes on from where it was",
-            || format!("at {revision} after {after}, it was at {}", self.durable),
+            detail,
         )?;
+        let past = after <= revision;
+        guard(past, "an engine is watched from the past on", detail)?;
         *self = Known {
             started: true,
             attached: true,

@@ -41,7 +41,9 @@ impl Leases {
     ) -> Result<(), Refused> {
         let found = Leases::found(leases);
         guard(
-            lost && found.durable == self.durable || whole && found.durable == self.committing,
+            lost && found.durable == self.durable
+                || whole && found.durable == self.committing
+                || !lost && !whole,
             "a crash loses and revives no lease",
             || {
                 format!(
@@ -66,7 +68,10 @@ impl Leases {
 impl Known {
     pub(super) fn grant(&mut self, lease: LeaseId) -> Result<(), Refused> {
         let new = self.leases.alive.insert(lease);
-        guard(new && lease != 0, "a lease has a name of its own", || {
+        guard(lease != 0, "a lease has a name", || {
+            format!("lease {lease}")
+        })?;
+        guard(new, "a lease has a name of its own", || {
             format!("lease {lease} is alive")
         })
     }
@@ -106,11 +111,10 @@ impl Known {
             // A key of whose write nothing is known may have gone with the lease too.
             let owed = self.leases.owed.remove(&changed.key)
                 || self.unknown > 0 && !self.keys.contains_key(&changed.key);
-            guard(
-                owed && changed.version == 0,
-                "the keys of a lease go with it",
-                || format!("{} instead of {:?}", changed.key, self.leases.owed),
-            )?;
+            let detail = || format!("{} instead of {:?}", changed.key, self.leases.owed);
+            guard(owed, "the keys of a lease go first", detail)?;
+            let deleted = changed.version == 0;
+            guard(deleted, "the keys of a lease are deleted with it", detail)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use model::actions::store::{Changed, StoreAction};
 use model::messages::store::{Key, KeyRange, LeaseId, StoreError};
 
 use super::leases::Leases;
-use crate::specification::{Refused, Specification, guard};
+use crate::specification::{Refused, Specification, guard, present};
 
 /// A revisioned store: writes make revisions one after another, a commit makes them durable, only what is durable is
 /// told, and every watch is told everything.
@@ -87,63 +87,77 @@ impl Specification for StoreSpecification {
             } => known.start(*revision, *compacted, leases),
             StoreAction::Attached { revision, after } => known.attach(*revision, *after),
             StoreAction::Detached { .. } => known.detach(),
-            _ if !known.started => Err(Refused::by(
-                "a store starts first",
-                format!("{action:?} before its start"),
-            )),
-            StoreAction::Wrote { revision, changes } => {
-                known.leased(changes)?;
-                known.write(*revision, changes)
+            _ => {
+                guard(known.started, "a store starts first", || {
+                    format!("{action:?} before its start")
+                })?;
+                known.runs(action)
             }
-            _ if !known.leases.owed.is_empty() => Err(Refused::by(
-                "the keys of a lease go with it",
-                format!("{action:?} before the end of {:?}", known.leases.owed),
-            )),
-            StoreAction::LeaseGranted { lease, .. } => known.grant(*lease),
-            StoreAction::LeaseKeptAlive { lease } => known.keep_alive(*lease),
-            StoreAction::LeaseEnded { lease, .. } => known.end(*lease),
+        }
+    }
+}
+
+impl Known {
+    /// What a store says that has started.
+    fn runs(&mut self, action: &StoreAction) -> Result<(), Refused> {
+        if let StoreAction::Wrote { revision, changes } = action {
+            self.leased(changes)?;
+            return self.write(*revision, changes);
+        }
+        let nothing_owed = self.leases.owed.is_empty();
+        guard(nothing_owed, "the keys of a lease go with it", || {
+            format!("{action:?} before the end of {:?}", self.leases.owed)
+        })?;
+        match action {
+            StoreAction::Started { .. }
+            | StoreAction::Attached { .. }
+            | StoreAction::Detached { .. }
+            | StoreAction::Wrote { .. } => Ok(()),
+            StoreAction::LeaseGranted { lease, .. } => self.grant(*lease),
+            StoreAction::LeaseKeptAlive { lease } => self.keep_alive(*lease),
+            StoreAction::LeaseEnded { lease, .. } => self.end(*lease),
             StoreAction::Compared { revision, .. } => guard(
-                known.attached || *revision == known.revision,
+                self.attached || *revision == self.revision,
                 "a compare sees the newest revision",
-                || format!("saw {revision}, the newest is {}", known.revision),
+                || format!("saw {revision}, the newest is {}", self.revision),
             ),
             StoreAction::Ranged {
                 range,
                 revision,
                 count,
-            } => known.read(range, *revision, *count),
-            StoreAction::CommitBegan { through } => known.begin_commit(*through),
-            StoreAction::Persisted { through } => known.persist(*through),
+            } => self.read(range, *revision, *count),
+            StoreAction::CommitBegan { through } => self.begin_commit(*through),
+            StoreAction::Persisted { through } => self.persist(*through),
             StoreAction::PersistFailed { .. } => {
-                known.failed = true;
-                known.watches.clear();
+                self.failed = true;
+                self.watches.clear();
                 Ok(())
             }
-            StoreAction::Compacted { through } => known.compact(*through),
+            StoreAction::Compacted { through } => self.compact(*through),
             StoreAction::Answered { revision, .. } => guard(
-                known.attached || *revision <= known.durable,
+                self.attached || *revision <= self.durable,
                 "only what is durable is told",
-                || format!("told of {revision}, durable is {}", known.durable),
+                || format!("told of {revision}, durable is {}", self.durable),
             ),
-            StoreAction::Failed { error, .. } => known.refuse(error),
+            StoreAction::Failed { error, .. } => self.refuse(error),
             StoreAction::WatchBegan {
                 watch,
                 range,
                 after,
-            } => known.watch(*watch, range, *after),
+            } => self.watch(*watch, range, *after),
             StoreAction::Delivered {
                 watch,
                 revision,
                 events,
-            } => known.deliver(*watch, *revision, events),
-            StoreAction::Progressed { watch, revision } => known.deliver(*watch, *revision, &[]),
+            } => self.deliver(*watch, *revision, events),
+            StoreAction::Progressed { watch, revision } => self.deliver(*watch, *revision, &[]),
             StoreAction::WatchEnded { watch, .. } => {
-                let ended = known.watches.remove(watch);
-                let known = ended.is_some() || known.failed;
-                guard(known, "a watch that is open", || format!("watch {watch}"))
+                let ended = self.watches.remove(watch);
+                let open = ended.is_some() || self.failed;
+                guard(open, "a watch that is open", || format!("watch {watch}"))
             }
             StoreAction::Taken { watch } => guard(
-                known.watches.contains_key(watch),
+                self.watches.contains_key(watch),
                 "a watch that is open",
                 || format!("watch {watch}"),
             ),
@@ -152,9 +166,7 @@ impl Specification for StoreSpecification {
             | StoreAction::Resumed { .. } => Ok(()),
         }
     }
-}
 
-impl Known {
     fn start(&mut self, revision: u64, compacted: u64, leases: &[LeaseId]) -> Result<(), Refused> {
         if !self.started {
             *self = Known {
@@ -180,16 +192,11 @@ impl Known {
                 )
             },
         )?;
-        guard(
-            (self.compacted_durably..=self.compacted).contains(&compacted),
-            "compaction is monotone",
-            || {
-                format!(
-                    "starts compacted to {compacted}, was {}",
-                    self.compacted_durably
-                )
-            },
-        )?;
+        let was = self.compacted_durably;
+        let detail = || format!("starts compacted to {compacted}, was {was}");
+        guard(was <= compacted, "compaction is monotone", detail)?;
+        let asked = compacted <= self.compacted;
+        guard(asked, "a start compacts nothing", detail)?;
         let whole = self.committing.take().map(|commit| commit.0) == Some(revision);
         let lost = revision == self.durable;
         self.leases.restart(leases, lost, whole)?;
@@ -258,16 +265,11 @@ impl Known {
     }
 
     fn begin_commit(&mut self, through: u64) -> Result<(), Refused> {
-        guard(
-            self.committing.is_none() && through == self.revision,
-            "one commit at a time, of everything",
-            || {
-                format!(
-                    "through {through}, the newest is {}, under way {:?}",
-                    self.revision, self.committing
-                )
-            },
-        )?;
+        let (newest, under_way) = (self.revision, self.committing);
+        let detail =
+            || format!("through {through}, the newest is {newest}, under way {under_way:?}");
+        guard(under_way.is_none(), "one commit at a time", detail)?;
+        guard(through == newest, "a commit is of everything", detail)?;
         self.committing = Some((through, self.compacted));
         self.leases.begin_commit();
         Ok(())
@@ -277,10 +279,10 @@ impl Known {
         if self.attached {
             return self.follow(through);
         }
-        let Some((_, compacted)) = self.committing.filter(|commit| commit.0 == through) else {
-            let detail = format!("{through}, under way {:?}", self.committing);
-            return Err(Refused::by("what is durable was committed", detail));
-        };
+        let commit = self.committing.filter(|commit| commit.0 == through);
+        let (_, compacted) = present(commit, "what is durable was committed", || {
+            format!("{through}, under way {:?}", self.committing)
+        })?;
         self.committing = None;
         self.durable = through;
         self.compacted_durably = compacted;
@@ -291,15 +293,13 @@ impl Known {
     }
 
     fn compact(&mut self, through: u64) -> Result<(), Refused> {
+        let (was, durable) = (self.compacted, self.durable);
+        let detail = || format!("to {through}, was {was}, durable is {durable}");
+        guard(was < through, "compaction is monotone", detail)?;
         guard(
-            self.compacted < through && through <= self.durable,
-            "compaction is monotone",
-            || {
-                format!(
-                    "to {through}, was {}, durable is {}",
-                    self.compacted, self.durable
-                )
-            },
+            through <= durable,
+            "only what is durable is compacted",
+            detail,
         )?;
         self.compacted = through;
         for watched in self.watches.values_mut() {
@@ -315,9 +315,10 @@ impl Known {
 
     fn refuse(&self, error: &StoreError) -> Result<(), Refused> {
         match error {
-            // An engine has a compaction of its own, further back or further on.
+            // An engine has a compaction of its own, further back or further on; and a refusal that waited tells what was
+            // compacted when it was decided.
             StoreError::Compacted { compacted } => guard(
-                self.attached || *compacted == self.compacted,
+                self.attached || *compacted <= self.compacted,
                 "410 only for what is compacted",
                 || format!("compacted is {}, it says {compacted}", self.compacted),
             ),
@@ -330,15 +331,14 @@ impl Known {
         if self.attached {
             return Ok(());
         }
+        let (compacted, durable) = (self.compacted, self.durable);
+        let detail = || format!("at {revision}, compacted {compacted}, durable {durable}");
+        let kept = compacted <= revision;
+        guard(kept, "a range is read where there is history", detail)?;
         guard(
-            (self.compacted..=self.durable).contains(&revision),
-            "a range is read where there is history",
-            || {
-                format!(
-                    "at {revision}, compacted {}, durable {}",
-                    self.compacted, self.durable
-                )
-            },
+            revision <= durable,
+            "a range is read where it is durable",
+            detail,
         )?;
         if self.unknown > 0 || revision < self.durable {
             return Ok(());

@@ -4,7 +4,7 @@ use model::actions::store::Delivery;
 use model::messages::store::KeyRange;
 
 use super::specification::{Known, Past, Watched};
-use crate::specification::{Refused, guard};
+use crate::specification::{Refused, guard, present};
 
 impl Known {
     pub(super) fn watch(
@@ -13,16 +13,12 @@ impl Known {
         range: &KeyRange,
         after: u64,
     ) -> Result<(), Refused> {
-        guard(
-            self.compacted <= after && (after <= self.durable || self.attached),
-            "a watch begins where there is history",
-            || {
-                format!(
-                    "after {after}, compacted {}, durable {}",
-                    self.compacted, self.durable
-                )
-            },
-        )?;
+        let (compacted, durable) = (self.compacted, self.durable);
+        let detail = || format!("after {after}, compacted {compacted}, durable {durable}");
+        let kept = compacted <= after;
+        guard(kept, "a watch begins where there is history", detail)?;
+        let durable = after <= durable || self.attached;
+        guard(durable, "a watch begins where it is durable", detail)?;
         let watched = Watched {
             range: range.clone(),
             position: after,
@@ -40,27 +36,19 @@ impl Known {
         revision: u64,
         events: &[Delivery],
     ) -> Result<(), Refused> {
-        let Some(watched) = self.watches.get(&watch) else {
-            return Err(Refused::by(
-                "a watch that is open",
-                format!("watch {watch}"),
-            ));
-        };
+        let watched = self.watches.get(&watch);
+        let watched = present(watched, "a watch that is open", || format!("watch {watch}"))?;
         guard(
             !watched.missed,
             "a watch that is too far behind is ended, never thinned",
             || format!("watch {watch} to {revision}"),
         )?;
-        guard(
-            (watched.position..=self.durable.max(watched.position)).contains(&revision),
-            "a watch goes forward and sees only what is durable",
-            || {
-                format!(
-                    "watch {watch} to {revision}, it is at {}, durable is {}",
-                    watched.position, self.durable
-                )
-            },
-        )?;
+        let (position, durable) = (watched.position, self.durable);
+        let detail =
+            || format!("watch {watch} to {revision}, it is at {position}, durable is {durable}");
+        guard(position <= revision, "a watch goes forward", detail)?;
+        let durable = revision <= durable.max(position);
+        guard(durable, "a watch sees only what is durable", detail)?;
         // Of revisions from before the trace only the order is known.
         let known_after = watched.position.max(self.unknown);
         let mut due = self

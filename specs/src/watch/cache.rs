@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use model::actions::watch_cache::{AppliedChange, WatchCacheAction};
 
 pub use super::opened::Watch;
-use crate::specification::{Refused, Specification, guard};
+use crate::specification::{Refused, Specification, guard, present};
 
 /// The specification of one API server's cache, from its start to its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -66,20 +66,24 @@ pub fn check(state: &State, action: &WatchCacheAction) -> Result<(), Refused> {
         Action::Filled { revision, .. } => state.may_fill(*revision),
         Action::Applied { revision, changes } => state.may_apply(*revision, changes),
         Action::FeedLost => Ok(()),
-        Action::Trimmed { floor } => guard(
-            state.floor < *floor && *floor <= state.revision,
-            "the window moves forward",
-            || format!("to {floor} from {} at {}", state.floor, state.revision),
-        ),
+        Action::Trimmed { floor } => {
+            let detail = || format!("to {floor} from {} at {}", state.floor, state.revision);
+            guard(state.floor < *floor, "the window moves forward", detail)?;
+            guard(
+                *floor <= state.revision,
+                "the window ends where the cache is",
+                detail,
+            )
+        }
         Action::Served {
             request, revision, ..
         } => state.may_serve(*request, *revision),
         Action::Waits { request, revision } => {
-            guard(
-                !state.waiting.contains_key(request) && !state.watches.contains_key(request),
-                "a request has a name of its own",
-                || format!("{request}"),
-            )?;
+            let detail = || format!("{request}");
+            let waits = state.waiting.contains_key(request);
+            guard(!waits, "a request has a name of its own", detail)?;
+            let watches = state.watches.contains_key(request);
+            guard(!watches, "a request has a name of its own", detail)?;
             guard(
                 revision.is_none_or(|revision| !state.filled || revision > state.revision),
                 "only what is not fresh enough waits",
@@ -225,11 +229,9 @@ pub fn take(state: &mut State, action: &WatchCacheAction) {
 
 impl State {
     fn open(&self, watcher: u64) -> Result<&Watch, Refused> {
-        self.watches.get(&watcher).ok_or_else(|| {
-            Refused::by(
-                "only an open watch is handed anything",
-                format!("{watcher}"),
-            )
+        let watch = self.watches.get(&watcher);
+        present(watch, "only an open watch is handed anything", || {
+            format!("{watcher}")
         })
     }
 
@@ -256,17 +258,22 @@ impl State {
     }
 
     fn may_apply(&self, revision: u64, changes: &[AppliedChange]) -> Result<(), Refused> {
+        let detail = || format!("up to {revision} at {}", self.revision);
+        guard(self.filled, "changes are taken in after a list", detail)?;
         guard(
-            self.filled && revision > self.revision,
+            revision > self.revision,
             "changes are taken in once",
-            || format!("up to {revision} at {}", self.revision),
+            detail,
         )?;
         let mut last = self.revision + 1;
         for change in changes {
+            let detail = || format!("{change:?} after {last} in a part up to {revision}");
+            let at = change.revision;
+            guard(last <= at, "changes are taken in by revision", detail)?;
             guard(
-                (last..=revision).contains(&change.revision),
-                "changes are taken in by revision",
-                || format!("{change:?} after {last} in a part up to {revision}"),
+                at <= revision,
+                "changes are taken in as far as is said",
+                detail,
             )?;
             last = change.revision;
         }
@@ -274,11 +281,12 @@ impl State {
     }
 
     fn may_serve(&self, request: u64, revision: u64) -> Result<(), Refused> {
-        guard(
-            self.filled && (self.floor..=self.revision).contains(&revision),
-            "a read is as of a revision that is kept",
-            || format!("{revision} in {}..={}", self.floor, self.revision),
-        )?;
+        let detail = || format!("{revision} in {}..={}", self.floor, self.revision);
+        guard(self.filled, "a read is as of a list", detail)?;
+        let kept = self.floor <= revision;
+        guard(kept, "a read is as of a revision that is kept", detail)?;
+        let known = revision <= self.revision;
+        guard(known, "a read is as of a revision that is known", detail)?;
         self.fresh(request, revision)
     }
 
@@ -300,10 +308,12 @@ impl State {
             "a request has a name of its own",
             || format!("{watcher}"),
         )?;
+        let detail = || format!("after {after}, the window begins at {}", self.floor);
+        guard(self.filled, "a watch begins after a list", detail)?;
         guard(
-            self.filled && after >= self.floor,
+            after >= self.floor,
             "a watch begins inside the window",
-            || format!("after {after}, the window begins at {}", self.floor),
+            detail,
         )?;
         guard(
             initial == 0 || after == self.revision,

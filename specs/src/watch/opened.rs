@@ -7,7 +7,7 @@ use model::messages::api::Change;
 
 use super::cache::State;
 use super::history::Key;
-use crate::specification::{Refused, guard};
+use crate::specification::{Refused, guard, present};
 
 /// An open watch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,34 +55,39 @@ impl Watch {
             },
         )?;
         if self.initial > 0 {
-            let fit = changes.len() as u64 <= self.initial
-                && changes.iter().all(|(change, _, revision)| {
-                    *change == Change::Added && *revision <= self.after
-                });
-            return guard(fit, "initial events are the present objects", || {
-                format!("{changes:?} of {} after {}", self.initial, self.after)
-            });
+            let detail = || format!("{changes:?} of {} after {}", self.initial, self.after);
+            let few = changes.len() as u64 <= self.initial;
+            guard(
+                few,
+                "initial events are as many as there are objects",
+                detail,
+            )?;
+            let mut all = changes.iter();
+            let added = all.all(|(change, _, _)| *change == Change::Added);
+            guard(added, "initial events are additions", detail)?;
+            let mut all = changes.iter();
+            let present = all.all(|(_, _, revision)| *revision <= self.after);
+            return guard(present, "initial events are the present objects", detail);
         }
         let mut at = (self.sent + 1, None);
         for (change, key, revision) in changes {
-            guard(
-                *revision >= at.0 && at != (*revision, Some(key)),
-                "changes are handed out in order, once",
-                || format!("{change:?} {key} at {revision} after {at:?}"),
-            )?;
+            let detail = || format!("{change:?} {key} at {revision} after {at:?}");
+            guard(*revision >= at.0, "changes are handed out in order", detail)?;
+            let again = at == (*revision, Some(key));
+            guard(!again, "changes are handed out once", detail)?;
             at = (*revision, Some(key));
             let applied = state
                 .applied
                 .iter()
                 .find(|applied| applied.revision == *revision && applied.key == *key);
-            let agrees = applied.is_some_and(|applied| {
-                key.starts_with(&*self.prefix)
-                    && (applied.change == *change
-                        || applied.change == Change::Modified && !self.everything)
-            });
-            guard(agrees, "what is handed out was taken in", || {
-                format!("{change:?} {key} at {revision}, taken in {applied:?}")
-            })?;
+            let detail = || format!("{change:?} {key} at {revision}, taken in {applied:?}");
+            let taken = present(applied, "what is handed out was taken in", detail)?;
+            let mine = key.starts_with(&*self.prefix);
+            guard(mine, "a watch is handed what it asked for", detail)?;
+            // An object that is changed may enter or leave what a watch selects.
+            let entered = taken.change == Change::Modified && !self.everything;
+            let same = taken.change == *change || entered;
+            guard(same, "a change is handed out as what it was", detail)?;
         }
         let handed = |change: &AppliedChange| {
             changes
@@ -108,10 +113,20 @@ impl Watch {
                 )
             },
         )?;
+        let detail = || format!("{revision} in {}..={}", self.sent, state.revision);
+        let over = self.initial == 0;
+        guard(over, "a bookmark comes after the initial events", detail)?;
+        let ahead = self.sent <= revision;
         guard(
-            self.initial == 0 && (self.sent..=state.revision).contains(&revision),
-            "a bookmark is between what was handed out and what was taken in",
-            || format!("{revision} in {}..={}", self.sent, state.revision),
+            ahead,
+            "a bookmark is not behind what was handed out",
+            detail,
+        )?;
+        let known = revision <= state.revision;
+        guard(
+            known,
+            "a bookmark is not ahead of what was taken in",
+            detail,
         )?;
         let missed = self
             .pending(&state.applied)

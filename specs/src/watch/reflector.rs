@@ -86,10 +86,16 @@ pub fn check(state: &State, action: &ReflectorAction) -> Result<(), Refused> {
             seen: against,
         } => {
             under_way(Phase::Listing)?;
+            let detail = || format!("{action:?} at {seen}");
             guard(
-                *revision < seen && *against == seen,
+                *revision < seen,
                 "only a list from the past is refused",
-                || format!("{action:?} at {seen}"),
+                detail,
+            )?;
+            guard(
+                *against == seen,
+                "a list is held against what was seen",
+                detail,
             )
         }
         Action::Watching { after } => {

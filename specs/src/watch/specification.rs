@@ -154,11 +154,11 @@ impl Watch {
                     format!("{revision} after {newest}")
                 })
             }
-            Action::Compacted { through } => guard(
-                state.compacted < *through && *through <= newest,
-                "compaction is monotone",
-                || format!("{through} after {} at {newest}", state.compacted),
-            ),
+            Action::Compacted { through } => {
+                let detail = || format!("{through} after {} at {newest}", state.compacted);
+                guard(state.compacted < *through, "compaction is monotone", detail)?;
+                guard(*through <= newest, "compaction is of the past", detail)
+            }
             Action::Server { server, action } => {
                 self.server(&state.history, &state.servers[*server], action)
             }
@@ -180,26 +180,38 @@ impl Watch {
         match action {
             Told::Filled { revision, objects } => {
                 let there = history.at(*revision, Filter::Everything).len() as u64;
+                let detail = || format!("{objects} objects as of {revision}, there were {there}");
+                let past = *revision <= history.newest();
+                guard(past, "a cache is not ahead of the store", detail)?;
                 guard(
-                    *revision <= history.newest() && there == *objects,
+                    there == *objects,
                     "a cache holds what the store held",
-                    || format!("{objects} objects as of {revision}, there were {there}"),
+                    detail,
                 )
             }
             Told::Applied { revision, changes } => {
                 let happened = history.events(Filter::Everything, server.cache.revision, *revision);
                 let happened: Vec<AppliedChange> = happened.map(applied).collect();
+                let detail = || format!("{changes:?} up to {revision}, happened: {happened:?}");
+                let past = *revision <= history.newest();
+                guard(past, "a cache is not ahead of the store", detail)?;
                 guard(
-                    *revision <= history.newest() && happened == *changes,
+                    happened == *changes,
                     "a cache takes in what happened",
-                    || format!("{changes:?} up to {revision}, happened: {happened:?}"),
+                    detail,
                 )
             }
-            Told::Answered { revision, .. } => guard(
-                (server.asked_at..=history.newest()).contains(revision),
-                "the store's answer is as fresh as the question",
-                || format!("{revision}, asked at {}", server.asked_at),
-            ),
+            Told::Answered { revision, .. } => {
+                let detail = || format!("{revision}, asked at {}", server.asked_at);
+                let fresh = server.asked_at <= *revision;
+                guard(
+                    fresh,
+                    "the store's answer is as fresh as the question",
+                    detail,
+                )?;
+                let past = *revision <= history.newest();
+                guard(past, "the store's answer is of the past", detail)
+            }
             Told::Opened {
                 watcher,
                 after,
@@ -302,21 +314,19 @@ fn client_is_true(
     match action {
         Told::Replaced { revision, count } => {
             let there = history.at(*revision, filter).len() as u64;
-            guard(
-                *revision <= history.newest() && there == *count,
-                "a list holds what the store held",
-                || format!("{count} objects as of {revision}, there were {there}"),
-            )
+            let detail = || format!("{count} objects as of {revision}, there were {there}");
+            let past = *revision <= history.newest();
+            guard(past, "a list is not ahead of the store", detail)?;
+            guard(there == *count, "a list holds what the store held", detail)
         }
         Told::Applied { key, revision } => event(key, *revision, false),
         Told::Deleted { key, revision } => event(key, *revision, true),
         Told::Advanced { revision } => {
             let missed = history.events(filter, seen, *revision).next();
-            guard(
-                missed.is_none() && *revision <= history.newest(),
-                "no event is missed",
-                || format!("{missed:?} before a bookmark at {revision}"),
-            )
+            let detail = || format!("{missed:?} before a bookmark at {revision}");
+            guard(missed.is_none(), "no event is missed", detail)?;
+            let past = *revision <= history.newest();
+            guard(past, "a bookmark is not ahead of the store", detail)
         }
         _ => Ok(()),
     }

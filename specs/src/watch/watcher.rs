@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::messages::api::Change;
 
 use super::history::Key;
-use crate::specification::{Refused, Specification, guard};
+use crate::specification::{Refused, Specification, guard, present};
 
 /// The specification of what one client may be told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -145,11 +145,10 @@ impl Told {
     }
 
     fn watch_after(&mut self, after: u64) -> Result<(), Refused> {
-        guard(
-            !self.gone && self.objects.is_some(),
-            "after 410 a client lists again",
-            || format!("a watch after {after} without a list"),
-        )?;
+        let detail = || format!("a watch after {after} without a list");
+        guard(!self.gone, "after 410 a client lists again", detail)?;
+        let listed = self.objects.is_some();
+        guard(listed, "a client lists before it watches", detail)?;
         guard(
             after == self.revision,
             "a watch goes on where the client is",
@@ -171,16 +170,17 @@ impl Told {
     }
 
     fn event(&mut self, change: Change, key: &Key, revision: u64) -> Result<(), Refused> {
-        let (Some(watch), Some(objects)) = (&mut self.watch, &mut self.objects) else {
-            return Err(Refused::by("an event belongs to a watch", format!("{key}")));
-        };
+        let watch = self.watch.as_mut().zip(self.objects.as_mut());
+        let (watch, objects) = present(watch, "an event belongs to a watch", || format!("{key}"))?;
         let says = || format!("{change:?} {key} at {revision}");
         if watch.initial.is_some() {
             guard(
-                change == Change::Added && !objects.contains_key(key),
-                "initial events add each object once",
+                change == Change::Added,
+                "initial events are additions",
                 says,
             )?;
+            let once = !objects.contains_key(key);
+            guard(once, "initial events add each object once", says)?;
             objects.insert(key.clone(), revision);
             return Ok(());
         }
@@ -222,22 +222,26 @@ impl Told {
     }
 
     fn bookmark(&mut self, revision: u64, initial_events_end: bool) -> Result<(), Refused> {
-        let Some(watch) = &mut self.watch else {
-            return Err(Refused::by(
-                "a bookmark belongs to a watch",
-                format!("{revision}"),
-            ));
-        };
+        let watch = present(self.watch.as_mut(), "a bookmark belongs to a watch", || {
+            format!("{revision}")
+        })?;
         guard(
-            revision >= self.revision.max(watch.bookmark),
+            revision >= self.revision,
             "a bookmark is not before what came",
             || format!("a bookmark at {revision} after {}", self.revision),
         )?;
         if let Some(least) = watch.initial {
+            let detail = || format!("a bookmark at {revision}, asked for {least}");
             guard(
-                initial_events_end && revision >= least,
+                initial_events_end,
+                "the first bookmark ends the initial events",
+                detail,
+            )?;
+            let fresh = revision >= least;
+            guard(
+                fresh,
                 "initial events end when they are as fresh as asked",
-                || format!("a bookmark at {revision}, asked for {least}"),
+                detail,
             )?;
             let newest = self.objects.iter().flatten().map(|(_, at)| *at).max();
             guard(
@@ -253,15 +257,11 @@ impl Told {
             watch.initial = None;
             watch.after = revision;
         } else {
-            guard(
-                !initial_events_end,
-                "initial events end when they are as fresh as asked",
-                || {
-                    format!(
-                        "the end of initial events at {revision}, which had ended or were not asked for"
-                    )
-                },
-            )?;
+            guard(!initial_events_end, "initial events end once", || {
+                format!(
+                    "the end of initial events at {revision}, which had ended or were not asked for"
+                )
+            })?;
         }
         if revision > self.revision {
             watch.at_last.clear();

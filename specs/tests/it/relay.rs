@@ -11,21 +11,9 @@ use model::messages::store::{
     Event, KeyRange, KeyValue, Operation, OperationResult, StoreError, StoreRequest, StoreResponse,
     Transaction, WatchFrame, WatchRequest,
 };
-use specs::specification::Specification;
+use specs::random::SplitMix;
+use specs::specification::Acceptor;
 use specs::store::StoreSpecification;
-
-/// Small numbers in an order that follows from a seed (the generator of Knuth's MMIX).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
 
 /// A watch as its receiver sees it.
 struct Receiver {
@@ -41,7 +29,7 @@ struct Seen {
 }
 
 struct Run {
-    random: Random,
+    random: SplitMix,
     relay: Relay<u8>,
     state: State<u8>,
     timers: BTreeSet<Timer>,
@@ -59,7 +47,7 @@ struct Run {
     asked: BTreeMap<u64, u8>,
     receivers: BTreeMap<u64, Receiver>,
     next: u64,
-    known: <StoreSpecification as Specification>::State,
+    accepted: Acceptor<StoreSpecification>,
 }
 
 impl Run {
@@ -80,7 +68,7 @@ impl Run {
         let state = relay.start(Some(found), Now(0), &mut out);
         let began = relay.began(&state);
         let mut run = Run {
-            random: Random(seed),
+            random: SplitMix::new(seed),
             relay,
             state,
             timers: BTreeSet::new(),
@@ -95,7 +83,7 @@ impl Run {
             asked: BTreeMap::new(),
             receivers: BTreeMap::new(),
             next: 0,
-            known: StoreSpecification.begin(),
+            accepted: Acceptor::new(&StoreSpecification),
         };
         run.record(&began);
         run
@@ -107,8 +95,8 @@ impl Run {
 
     fn record(&mut self, actions: &[StoreAction]) {
         for action in actions {
-            if let Err(refused) = StoreSpecification.apply(&mut self.known, action) {
-                panic!("{action:?}: {refused:?}\n{:#?}", self.known);
+            if !self.accepted.accept(&StoreSpecification, action) {
+                panic!("{action:?}: {:#?}", self.accepted);
             }
         }
     }
@@ -193,7 +181,7 @@ impl Run {
         if self.calls.is_empty() {
             return;
         }
-        let at = self.random.below(self.calls.len() as u64) as usize;
+        let at = self.random.below(self.calls.len());
         let (call, request) = self.calls.swap_remove(at);
         let fate = self.random.below(6);
         let reason = String::from("by chance");
@@ -226,7 +214,7 @@ impl Run {
         if fed < self.compacted {
             return self.detach(seen);
         }
-        let revision = fed + 1 + self.random.below(self.newest() - fed);
+        let revision = fed + 1 + self.random.below((self.newest() - fed) as usize) as u64;
         let events = self.events(fed, revision);
         self.fed = Some(revision);
         self.reached = revision;
@@ -270,7 +258,8 @@ impl Run {
             0 => KeyRange::prefix("/"),
             _ => KeyRange::one("/a"),
         };
-        let after = Some(self.random.below(self.newest() + 3)).filter(|after| *after > 0);
+        let after =
+            Some(self.random.below(self.newest() as usize + 3) as u64).filter(|after| *after > 0);
         self.receivers.insert(
             watch,
             Receiver {
@@ -293,7 +282,7 @@ impl Run {
         if ids.is_empty() {
             return;
         }
-        let watch = ids[self.random.below(ids.len() as u64) as usize];
+        let watch = ids[self.random.below(ids.len())];
         if self.random.below(12) == 0 {
             self.receivers.remove(&watch);
             return self.step(Input::Unwatch { watch }, seen);
@@ -379,12 +368,15 @@ impl Run {
             6 | 7 => self.feed(seen),
             8 => match self.random.below(4) {
                 0 => self.detach(seen),
-                1 => self.compacted = self.newest() - self.random.below(3).min(self.newest() - 1),
+                1 => {
+                    self.compacted =
+                        self.newest() - (self.random.below(3) as u64).min(self.newest() - 1)
+                }
                 _ => self.attach(seen),
             },
             9 => self.open(seen),
             10 if !self.timers.is_empty() => {
-                let at = self.random.below(self.timers.len() as u64) as usize;
+                let at = self.random.below(self.timers.len());
                 if let Some(timer) = self.timers.iter().nth(at).cloned() {
                     self.timers.remove(&timer);
                     let input = self.relay.fired(timer);
@@ -396,16 +388,25 @@ impl Run {
     }
 }
 
+fn walk(seed: u64, steps: usize, seen: &mut Seen) {
+    let mut run = Run::begin(seed);
+    for _ in 0..steps {
+        run.choose(seen);
+    }
+    let both: Vec<_> = run.refused.intersection(&run.written).collect();
+    assert!(both.is_empty(), "seed {seed}: refused and written {both:?}");
+}
+
+/// A run of the relay, for who listens to what it says.
+pub fn run(seed: u64, steps: usize) {
+    walk(seed, steps, &mut Seen::default());
+}
+
 #[test]
 fn whatever_happens_to_the_engine_the_relay_tells_the_truth() {
     let mut seen = Seen::default();
     for seed in 0..2_000 {
-        let mut run = Run::begin(seed);
-        for _ in 0..150 {
-            run.choose(&mut seen);
-        }
-        let both: Vec<_> = run.refused.intersection(&run.written).collect();
-        assert!(both.is_empty(), "seed {seed}: refused and written {both:?}");
+        walk(seed, 150, &mut seen);
     }
     let words = [
         "behind",

@@ -2,18 +2,14 @@
 
 use specs::checked::Checked;
 use specs::graph::graph;
+use specs::histories::comes_to;
 use specs::liveness::wedge;
 use specs::replicaset::{Level, Promise, ReplicaSetWorld};
-use specs::world::{World, step_at_random};
 
 /// Whether some history of a world breaks a promise.
 fn can_be_broken(world: &ReplicaSetWorld, promise: Promise) -> bool {
-    (0..20_000).any(|seed| {
-        let mut state = world.begin();
-        step_at_random(world, seed, 60, &mut state, |state| {
-            promise.broken_by(state)
-        })
-    })
+    let world = Checked::new(world.clone());
+    (0..20_000).any(|seed| comes_to(&world, seed, 60, |state| promise.broken_by(state)))
 }
 
 #[test]

@@ -305,7 +305,10 @@ impl<S: Stores, C: Caches, R: Reflectors> MachinesWorld<S, C, R> {
             }
             Step::Nothing => {}
             Step::Refused(guard) => {
-                let refused = Refused::by("a machine takes what it is given", guard);
+                let refused = Refused {
+                    guard: "a machine takes what it is given",
+                    detail: guard.to_owned(),
+                };
                 state.accepted.refused.get_or_insert(refused);
             }
         }

@@ -253,6 +253,7 @@ impl WatchWorld {
 
     /// Lets the specification take an action; one that it does not allow is kept as a find.
     pub(super) fn act(&self, state: &mut State, action: Action) {
+        crate::guards::hear(&action);
         let refused = self.watch.apply(&mut state.watch, &action).err();
         state.refused = state.refused.take().or(refused);
     }

@@ -1,5 +1,7 @@
 //! Faults of the machines on a pod's path. Each is caught by the property of its row, and by no walk without faults.
 
+use std::collections::BTreeMap;
+
 use model::machines::controller::{self, Answer, Controller};
 use model::machines::kubelet::{self, Kubelet, Operation};
 use model::machines::pod_gc::PodGc;
@@ -13,7 +15,7 @@ use model::objects::status::Status;
 use specs::checked::Checked;
 use specs::create_pod::machines::{Change, MachinesWorld, Shipped, Suite, Thing, Things};
 use specs::create_pod::world::{Faults, Planned};
-use specs::world::walk;
+use specs::histories::{Plan, history};
 
 use super::altered::{AsItShips, Fault, Faulty, fault};
 use super::matrix::{Kill, Row, kill};
@@ -255,8 +257,9 @@ fn row<M: Suite>(bug: &'static str, machines: M, property: &'static str, needs: 
 
 fn caught<M: Suite>(machines: M, property: &'static str, needs: Needs<M>) -> Option<Kill> {
     let calm = Checked::new(quiet(machines.clone()));
-    for seed in 0..100 {
-        if let Err(violation) = walk(&calm, seed, 200) {
+    let plan = Plan::new(0, 100);
+    for seed in 0..plan.histories {
+        if let Err(violation) = history(&calm, seed, &plan, &mut BTreeMap::new()) {
             panic!("seed {seed}: not a bug that hides: {violation:#?}");
         }
     }

@@ -2,11 +2,11 @@
 
 mod altered;
 mod create_pod;
-mod faulty;
+pub mod faulty;
 mod hunt;
 mod lease;
 mod matrix;
 mod store;
 mod watch;
-mod watch_caches;
+pub mod watch_caches;
 mod watch_parts;
