@@ -37,6 +37,16 @@ pub struct Refused {
     pub detail: String,
 }
 
+impl Refused {
+    /// A machine of a world refused what the world gave it, by its own guard.
+    pub fn by_a_machine(guard: &'static str) -> Self {
+        Refused {
+            guard: "a machine takes what it is given",
+            detail: guard.to_owned(),
+        }
+    }
+}
+
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.guard, self.detail)

@@ -197,8 +197,8 @@ impl Endpoint {
         Some(accepted.map(|inner| Connection::new(inner, self.guard.clone())))
     }
 
-    /// Closes every connection with a reason for the peer, and the port. It returns when the peers have
-    /// heard of it, or cannot.
+    /// Closes every connection with a reason for the peer. It returns when the peers have heard of it, or cannot. The
+    /// port is free once everything that holds the endpoint or a connection of it is dropped, a moment later.
     pub async fn close(&self, reason: &str) {
         let quic = &self.shared().quic;
         quic.close(code::DONE, reason.as_bytes());

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::machines::store::Limits;
 use plimsoll_store::Config;
@@ -60,6 +60,7 @@ impl Site {
 
     /// Starts a store in this process and waits until it is ready.
     pub async fn start(&self, config: Config) -> Running {
+        self.port_is_free().await;
         let (trigger, shutdown) = Shutdown::new();
         let (ready, is_ready) = oneshot::channel();
         let store = tokio::task::spawn_local(plimsoll_store::run(
@@ -74,6 +75,14 @@ impl Site {
             panic!("the store did not start: {:?}", store.await);
         }
         Running { trigger, store }
+    }
+
+    /// A store that has ended in this process gives its port back a moment later; nobody tells when.
+    async fn port_is_free(&self) {
+        let patience = Instant::now() + Duration::from_secs(10);
+        while UdpSocket::bind(self.address).is_err() && Instant::now() < patience {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// A link to the store, as the API server has one.

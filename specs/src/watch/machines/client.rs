@@ -305,10 +305,7 @@ impl<S: Stores, C: Caches, R: Reflectors> MachinesWorld<S, C, R> {
             }
             Step::Nothing => {}
             Step::Refused(guard) => {
-                let refused = Refused {
-                    guard: "a machine takes what it is given",
-                    detail: guard.to_owned(),
-                };
+                let refused = Refused::by_a_machine(guard);
                 state.accepted.refused.get_or_insert(refused);
             }
         }

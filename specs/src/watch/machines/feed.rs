@@ -352,10 +352,7 @@ impl<S: Stores, C: Caches, R: Reflectors> MachinesWorld<S, C, R> {
 
 /// A machine refused what the world gave it: as much a find as a step that the specification does not allow.
 fn refuse<S: Stores, C: Caches, R: Reflectors>(state: &mut State<S, C, R>, guard: &'static str) {
-    let refused = Refused {
-        guard: "a machine takes what it is given",
-        detail: guard.to_owned(),
-    };
+    let refused = Refused::by_a_machine(guard);
     state.accepted.refused.get_or_insert(refused);
 }
 
