@@ -186,21 +186,32 @@ pub fn ended(
     out: &mut Out<Kubelet>,
 ) -> Step<KubeletAction> {
     let stopping = state.stopping;
+    let overtakes = overtakes_the_list(state);
     let Some(record) = state.pods.get_mut(&report.uid) else {
-        return Step::Nothing;
+        return overtakes;
     };
     let Some(instance) = record.containers.get(&report.name) else {
-        return Step::Nothing;
+        return overtakes;
     };
     let present = instance.made == report.attempt.saturating_add(1);
     let told = instance.ended().is_some_and(|ended| ended.id == report.id);
     if !present || told {
-        return Step::Nothing;
+        return overtakes;
     }
     let mut actions = Vec::new();
     let ended = how_it_ended(&report);
     mark_ended(record, &report.name, ended, stopping, out, &mut actions);
     Step::Moved(actions)
+}
+
+/// What the runtime tells while it lists may be newer than the list, which comes after it: then the list is not the last
+/// word, and another one follows.
+fn overtakes_the_list(state: &mut State) -> Step<KubeletAction> {
+    if !state.relisting || state.relist {
+        return Step::Nothing;
+    }
+    state.relist = true;
+    Step::Moved(Vec::new())
 }
 
 /// A sandbox has ended uncalled for: everything in it with it, and the pod gets another one.
@@ -213,8 +224,9 @@ pub fn sandbox_died(
     out: &mut Out<Kubelet>,
 ) -> Step<KubeletAction> {
     let stopping = state.stopping;
+    let overtakes = overtakes_the_list(state);
     let Some(record) = state.pods.get_mut(uid) else {
-        return Step::Nothing;
+        return overtakes;
     };
     let called_for = matches!(
         record.operation,
@@ -225,7 +237,7 @@ pub fn sandbox_died(
         .as_mut()
         .filter(|sandbox| sandbox.id == id && sandbox.ready && !called_for);
     let Some(sandbox) = found else {
-        return Step::Nothing;
+        return overtakes;
     };
     sandbox.ready = false;
     let attempt = sandbox.attempt;
