@@ -31,7 +31,8 @@ const PARALLEL_STARTS: u32 = 10;
 /// The longest grace time of a pod when the whole cluster goes down, in seconds.
 const STOP_GRACE_LIMIT_S: u64 = 10;
 
-/// The longest wait for all pods to stop when the cluster goes down; what is left then is left.
+/// The longest wait for all pods to stop when the cluster goes down; what is left then is an error, and whoever
+/// started the kubelet takes it down.
 const STOP_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Runs a kubelet with the embedded runtime until it is asked to end. `ready` is called when the node is registered
@@ -198,18 +199,29 @@ async fn run_over<R: Runtime + 'static>(
         }
     };
     tracing::info!(?ended, "the kubelet ends");
-    if matches!(ended, Ok(Why::Stop)) && handle.send(Input::Stop).await.is_ok() {
-        let stopped = hears.wait_for(|told| told.stopped);
-        if tokio::time::timeout(STOP_TIME_MAX, stopped).await.is_err() {
-            tracing::error!("not every pod could be stopped in {STOP_TIME_MAX:?}");
-        }
-    }
+    let ended = match ended {
+        Ok(Why::Stop) => stop_pods(&handle, &mut hears).await.map(|()| Why::Stop),
+        ended => ended,
+    };
     tasks.shutdown().await;
     handle.stop().await;
     if matches!(ended, Ok(Why::Stop)) {
         volumes::unmount(&node.directories.pods())?;
     }
     ended
+}
+
+/// Stops every pod.
+async fn stop_pods(
+    handle: &Handle<Kubelet>,
+    hears: &mut watch::Receiver<Told>,
+) -> anyhow::Result<()> {
+    handle.send(Input::Stop).await?;
+    tokio::time::timeout(STOP_TIME_MAX, hears.wait_for(|told| told.stopped))
+        .await
+        .with_context(|| format!("not every pod could be stopped in {STOP_TIME_MAX:?}"))?
+        .context("the kubelet ended before its pods were stopped")?;
+    Ok(())
 }
 
 fn machine_config<R>(node: &Node<R>, runtime_name: &str) -> machine::Config {

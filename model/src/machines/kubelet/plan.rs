@@ -93,7 +93,9 @@ pub fn settle(
             return settle(kubelet, state, now, About::Node, out, actions);
         }
     }
-    if state.stopping && !state.stopped && state.pods.values().all(Record::clean) {
+    // Until the runtime has told, pods of an earlier process may be there.
+    let clean = state.runtime_listed && state.pods.values().all(Record::clean);
+    if state.stopping && !state.stopped && clean {
         state.stopped = true;
         out.push(Output::Stopped);
         actions.push(KubeletAction::NodeStopped);
