@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::checked::{Checked, Explored, explore};
 use crate::counterexample::{Replayed, Scenario, ScenarioError, Telling, replay};
-use crate::graph::{Graph, graph};
+use crate::graph::{Graph, Progress, graph, graph_telling};
 use crate::histories::{Plan, Walked, walked};
 use crate::liveness::wedge;
 use crate::world::{Kind, World};
@@ -47,9 +47,9 @@ impl Listed {
         self.sizes.iter().find(|size| size.name == name)
     }
 
-    /// Checks a size whole, and that the check found what was recorded of it.
-    pub fn check(&self, size: &Size) -> Report {
-        let mut report = (self.world)(size).check();
+    /// Checks a size whole, and that the check found what was recorded of it; tells now and then how far it is.
+    pub fn check(&self, size: &Size, tell: &mut dyn FnMut(Progress)) -> Report {
+        let mut report = (self.world)(size).check(tell);
         for verdict in &mut report.properties {
             if verdict.kind == "sometimes" {
                 verdict.holds ^= size.unseen.contains(&verdict.name);
@@ -90,8 +90,8 @@ pub fn all() -> Vec<Listed> {
 
 /// A closed world, whatever its types.
 pub trait Checkable: Send {
-    /// Explores it whole.
-    fn check(&self) -> Report;
+    /// Explores it whole; tells now and then how far it is.
+    fn check(&self, tell: &mut dyn FnMut(Progress)) -> Report;
 
     /// Its graph in the language of Graphviz.
     fn dot(&self) -> String;
@@ -160,9 +160,9 @@ where
     W::State: Send + Sync,
     W::Choice: Send + Sync,
 {
-    fn check(&self) -> Report {
+    fn check(&self, tell: &mut dyn FnMut(Progress)) -> Report {
         let began = Instant::now();
-        let graph = graph(self);
+        let graph = graph_telling(self, tell);
         let mut properties: Vec<Verdict> = W::properties()
             .iter()
             .map(|property| {

@@ -71,11 +71,35 @@ const PART: usize = 1_024;
 /// So few states are looked at faster by one thread than by two.
 const FEW: usize = 64;
 
+/// How far an exploration is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// How many steps from the beginning the states are that are looked at now.
+    pub depth: usize,
+    /// How many states were looked at, ghosts included.
+    pub looked_at: usize,
+    /// How many were met.
+    pub met: usize,
+}
+
 /// Explores a world whole.
 ///
 /// # Panics
-/// If there are more than 2³² states, or more than 256 pairs of word and process.
+/// As [`graph_telling`].
 pub fn graph<W>(world: &Checked<W>) -> Graph<W::Choice>
+where
+    W: World + Sync,
+    W::State: Send + Sync,
+    W::Choice: Send + Sync,
+{
+    graph_telling(world, &mut |_| {})
+}
+
+/// Explores a world whole, and tells now and then how far it is.
+///
+/// # Panics
+/// If there are more than 2³² states, or more than 256 pairs of word and process.
+pub fn graph_telling<W>(world: &Checked<W>, tell: &mut dyn FnMut(Progress)) -> Graph<W::Choice>
 where
     W: World + Sync,
     W::State: Send + Sync,
@@ -101,6 +125,11 @@ where
             for look in looks {
                 graph.enter::<W>(&properties, look, &mut known, &mut next);
             }
+            tell(Progress {
+                depth: graph.depth,
+                looked_at: graph.converged.len(),
+                met: graph.reached.len(),
+            });
         }
         level = next;
         graph.depth += usize::from(!level.is_empty());

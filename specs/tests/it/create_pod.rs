@@ -66,7 +66,7 @@ fn the_shipped_machines_refine_the_specification_in_every_state() {
         let mut world = quiet(Shipped);
         more(&mut world);
         world.faults.any = 1;
-        let report = Checked::new(world).check();
+        let report = Checked::new(world).check(&mut |_| {});
         let broken = report.properties.iter();
         let broken: Vec<_> = broken
             .filter(|verdict| !verdict.holds && verdict.kind != "sometimes")

@@ -52,7 +52,7 @@ fn the_tiny_worlds_have_these_transitions() {
     ];
     let mut table = String::new();
     for (name, world) in worlds {
-        let report = world.check();
+        let report = world.check(&mut |_| {});
         let (states, transitions) = (report.states, report.transitions);
         writeln!(table, "{name}: {states} states, {transitions} transitions")
             .expect("a string takes what is written");

@@ -4,6 +4,7 @@ mod apply;
 mod bench;
 mod conformance;
 mod explain;
+mod exploring;
 mod get;
 mod histories;
 mod image;

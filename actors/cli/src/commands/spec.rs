@@ -10,6 +10,7 @@ use serde_json::json;
 use specs::catalog::{self, Listed, Report, Size};
 use specs::counterexample::{Scenario, Telling};
 
+use super::exploring::Exploring;
 use super::table::Columns;
 
 /// Check the specifications, and the machines that ship against them.
@@ -191,7 +192,9 @@ fn check(name: Option<&str>, size: &str, shown: &Shown) -> anyhow::Result<ExitCo
     for listed in chosen {
         let size = sized(&listed, size)?;
         eprintln!("{}: {} ({} states)", listed.name, size.holds, size.states);
-        let report = listed.check(size);
+        let mut exploring = Exploring::begin();
+        let report = listed.check(size, &mut |progress| exploring.tell(progress));
+        drop(exploring);
         holds &= report.holds();
         if shown.json {
             objects.push(object(&listed, size, &report));
