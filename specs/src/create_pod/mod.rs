@@ -94,13 +94,16 @@ impl Specification for CreatePod {
         let node = node.transpose()?.flatten();
         let (mut pods, mut names) = (Vec::new(), Vec::new());
         let everyone = about.everyone;
-        let uids = state.pods.keys().filter(|_| everyone).cloned();
-        for uid in uids.chain(about.pod) {
+        let uids = everyone.then(|| state.pods.keys().cloned());
+        for uid in uids.into_iter().flatten().chain(about.pod) {
             pods.extend(part(&self.pod, &state.pods, Some(uid), action)?);
         }
-        let known = state.names.keys().filter(|_| everyone).cloned();
-        for name in known.chain(about.name) {
-            names.extend(part(&NameSpecification, &state.names, Some(name), action)?);
+        let known = everyone.then(|| state.names.keys().cloned());
+        let specification = NameSpecification {
+            users_may_force: self.pod.users_may_force,
+        };
+        for name in known.into_iter().flatten().chain(about.name) {
+            names.extend(part(&specification, &state.names, Some(name), action)?);
         }
         // Nobody refuses: it has happened to all of them.
         keep(&mut state.writes, write);
@@ -167,7 +170,10 @@ fn about(state: &State, action: &Action) -> About {
                 pod: pod.map(|pod| pod.uid.clone()),
                 name: pod.map(|pod| (pod.namespace.clone(), pod.name.clone())),
                 node: Some(node.clone()),
-                everyone: matches!(action, KubeletAction::RuntimeListed { .. }),
+                everyone: matches!(
+                    action,
+                    KubeletAction::RuntimeListed { .. } | KubeletAction::NodeStopped
+                ),
                 ..About::default()
             }
         }

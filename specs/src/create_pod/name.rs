@@ -11,7 +11,13 @@ use crate::specification::{Refused, Specification, guard};
 
 /// What holds of each namespace and name.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct NameSpecification;
+pub struct NameSpecification {
+    /// Whether users may remove a pod of which something is left ([`PodSpecification`]): they vouch that it counts no
+    /// more.
+    ///
+    /// [`PodSpecification`]: super::pod::PodSpecification
+    pub users_may_force: bool,
+}
 
 /// What has a name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -47,6 +53,9 @@ impl Specification for NameSpecification {
         match action {
             Action::ApiServer(_, action) => {
                 if let Some((_, key, uid, _, effect)) = pod_written(action) {
+                    if *effect == Effect::Deleted && self.users_may_force {
+                        state.alive.retain(|_, alive| alive.uid != uid);
+                    }
                     return state.written(&key.name, uid, effect);
                 }
                 state.uncertain |= matches!(action, TransactionAction::Unknown { .. });
@@ -62,9 +71,23 @@ impl Specification for NameSpecification {
                 }
                 Ok(())
             }
+            Action::Kubelet(_, action) if self.counts_no_more(state, action) => Ok(()),
             Action::Kubelet(node, action) => state.heard(node, action),
             Action::Scheduler(_) => Ok(()),
         }
+    }
+}
+
+impl NameSpecification {
+    /// Whether an action begins or finds something of a pod that was removed: by force, or else the pod's own guards
+    /// refuse it.
+    fn counts_no_more(&self, state: &Name, action: &KubeletAction) -> bool {
+        let (KubeletAction::ContainerStarting { pod, .. }
+        | KubeletAction::ContainerAdopted { pod, .. }) = action
+        else {
+            return false;
+        };
+        self.users_may_force && state.object.as_ref() != Some(&pod.uid)
     }
 }
 

@@ -15,7 +15,8 @@ use crate::specification::{Refused, Specification, guard, present};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PodSpecification {
     /// Whether users may remove a pod that is bound without waiting for its kubelet (`--force --grace-period=0`).
-    /// Who does vouches that nothing of it runs; without this it is a violation.
+    /// Who does vouches that nothing of it runs nor will; a kubelet that has not seen it go may go on all the same, and
+    /// that is not held against it. Without this such a removal is a violation.
     pub users_may_force: bool,
 }
 
@@ -60,6 +61,8 @@ pub struct Pod {
     pub ending: bool,
     /// Whether its kubelet has asked for the object's removal: nothing was left.
     pub removal_asked: bool,
+    /// Whether it was removed without proof that nothing of it is left.
+    pub forced: bool,
     /// Its containers that may be alive.
     pub alive: BTreeMap<String, Alive>,
 }
@@ -188,6 +191,7 @@ impl PodSpecification {
                     || format!("{uid} on {:?} is removed: {:?}", state.node, state.alive),
                 )?;
                 state.object = Object::Removed;
+                state.forced = !proof;
             }
         }
         Ok(())
@@ -195,6 +199,13 @@ impl PodSpecification {
 }
 
 impl Pod {
+    /// Whether nobody has anything of it any more: it was removed, and its kubelet, if it had one that is there, has
+    /// forgotten it.
+    pub fn is_over(&self) -> bool {
+        let forgotten = self.ending && self.revision == 0;
+        self.object == Object::Removed && (self.node.is_none() || self.node_gone || forgotten)
+    }
+
     fn is_bound_to(&self, node: &str) -> bool {
         self.node.as_deref() == Some(node)
     }
@@ -219,6 +230,13 @@ impl Pod {
                     self.alive.retain(|_, alive| !alive.unlisted);
                 }
                 return Ok(());
+            }
+            KubeletAction::NodeStopped => {
+                return guard(
+                    !self.is_bound_to(node) || self.alive.is_empty(),
+                    "a node has stopped only once its pods have",
+                    || format!("{:?}", self.alive),
+                );
             }
             _ => self.is_on(node, action)?,
         }
@@ -303,7 +321,7 @@ impl Pod {
     /// Nothing is begun of a pod that is gone, or of which a kubelet of its node has learnt that it ends.
     fn goes_on(&self, action: &KubeletAction) -> Result<(), Refused> {
         guard(
-            self.object == Object::Present || self.uncertain,
+            self.object == Object::Present || self.uncertain || self.forced,
             "starts only while its UID is current",
             || format!("{action:?} of a pod that is {:?}", self.object),
         )?;

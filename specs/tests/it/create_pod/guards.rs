@@ -114,11 +114,14 @@ fn run() -> Vec<Vec<Action>> {
 
 /// The guard that refuses a run.
 fn refusal(run: Vec<Vec<Action>>) -> Option<&'static str> {
-    let specification = specification();
-    let mut acceptor = Acceptor::new(&specification);
+    refusal_by(&specification(), run)
+}
+
+fn refusal_by(specification: &CreatePod, run: Vec<Vec<Action>>) -> Option<&'static str> {
+    let mut acceptor = Acceptor::new(specification);
     for action in run.iter().flatten() {
         let before = acceptor.state.clone();
-        if !acceptor.accept(&specification, action) {
+        if !acceptor.accept(specification, action) {
             assert_eq!(acceptor.state, before, "a refusal changes nothing");
         }
     }
@@ -148,6 +151,48 @@ fn a_pod_may_be_created_on_a_node() {
     };
     assert_eq!(begun_on("n"), None);
     assert_eq!(begun_on("m"), Some("only the kubelet of its node acts"));
+}
+
+/// A pod that runs is removed by force, another of its name runs elsewhere, and the first one's kubelet goes on until it
+/// sees that.
+#[test]
+fn what_was_removed_by_force_is_not_held_against_its_kubelet() {
+    let of_other_node = |actions: Vec<Action>| -> Vec<Action> {
+        let moved = actions.into_iter().map(|action| match action {
+            Action::Kubelet(_, action) => Action::Kubelet("m".to_owned(), action),
+            action => action,
+        });
+        moved.collect()
+    };
+    let sandbox = KubeletAction::SandboxCreating {
+        pod: pod("1"),
+        attempt: 1,
+    };
+    let mut records = run();
+    records.truncate(4);
+    records.extend([
+        write(3, "1", 6, 7, Effect::Deleted),
+        write(4, "2", 0, 8, Effect::Created),
+        write(5, "2", 8, 9, bound("m")),
+        of_other_node(admitted("2")),
+        of_other_node(starting("2")),
+        kubelet(sandbox.clone()),
+    ]);
+    let mut forced = specification();
+    assert_eq!(
+        refusal_by(&forced, records.clone()),
+        Some("removed only with proof")
+    );
+    forced.pod.users_may_force = true;
+    assert_eq!(refusal_by(&forced, records.clone()), None);
+    records.extend([
+        kubelet(KubeletAction::PodGone { pod: pod("1") }),
+        kubelet(sandbox),
+    ]);
+    assert_eq!(
+        refusal_by(&forced, records),
+        Some("nothing starts once its end was learnt")
+    );
 }
 
 #[test]
@@ -229,6 +274,11 @@ fn each_guard_refuses_what_it_is_there_for() {
         (3, vec![reporting("Lost")], "phases are the four"),
         (9, vec![removal], "removal asked for only of what has ended"),
         (4, vec![forgotten], "forgotten only once ended"),
+        (
+            4,
+            vec![kubelet(KubeletAction::NodeStopped)],
+            "a node has stopped only once its pods have",
+        ),
         (
             9,
             vec![write(5, "1", 8, 9, Effect::Deleted)],

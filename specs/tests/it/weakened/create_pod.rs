@@ -51,7 +51,7 @@ fn guards_of_create_pod() {
             allocatable: nodes.into(),
             ..CreatePod::default()
         },
-        tries: 50,
+        tries: 80,
         word,
         altered: altered_inside,
     };
@@ -65,13 +65,14 @@ fn guards_of_create_pod() {
     shown.weaken(&look, &runs::<CreatePod, _>(&composed, 20, 150));
     let abstract_world = Checked::new(world_of("stormy"));
     shown.weaken(&look, &runs::<CreatePod, _>(&abstract_world, 80, 200));
-    // Users who force deletions are not among them yet: the list says why.
-    let look = Look {
-        specification: busy_kubelet::specification(false),
-        ..look
-    };
-    let busy = |seed| heard(|| Busy::begin(seed, false).goes_on(300));
-    shown.weaken(&look, &(0..60).map(busy).collect::<Vec<_>>());
+    for users_may_force in [false, true] {
+        let look = Look {
+            specification: busy_kubelet::specification(users_may_force),
+            ..look
+        };
+        let busy = |seed| heard(|| Busy::begin(seed, users_may_force).goes_on(300));
+        shown.weaken(&look, &(0..60).map(busy).collect::<Vec<_>>());
+    }
     insta::assert_snapshot!(gaps::table("create-pod", &shown));
     gaps::hold("create-pod", &shown);
 }
