@@ -13,10 +13,16 @@ use super::{Examiner, Rejection, Verdict};
 use crate::said::Said;
 use crate::timeline::{Moment, Place};
 
+#[cfg(test)]
+mod tests;
+
 /// What the specification is called.
 const NAME: &str = "create-pod";
 /// How many of the latest actions of a pod a rejection shows.
 const SHOWN: usize = 12;
+/// So many of the latest pods that are over are remembered: whoever speaks late of one is still understood, and a
+/// cluster that makes and removes pods for months is followed in bounded memory.
+const REMEMBERED: usize = 10_000;
 
 pub(super) struct Pods {
     specification: CreatePod,
@@ -28,6 +34,10 @@ pub(super) struct Pods {
     /// Pods that have left the specification, or are older than the traces: nothing is known of what may follow.
     lost: BTreeSet<String>,
     seen: BTreeSet<String>,
+    /// Pods that the API has removed, in this order.
+    removed: VecDeque<String>,
+    /// How many pods were over so long ago that nothing is known of them any more.
+    forgotten: usize,
     before: BTreeMap<String, VecDeque<(Place, Action)>>,
     actions: u64,
     rejections: Vec<Rejection>,
@@ -49,6 +59,8 @@ impl Pods {
             kubelets: BTreeMap::new(),
             lost: BTreeSet::new(),
             seen: BTreeSet::new(),
+            removed: VecDeque::new(),
+            forgotten: 0,
             before: BTreeMap::new(),
             actions: 0,
             rejections: Vec::new(),
@@ -89,7 +101,7 @@ impl Examiner for Pods {
     fn verdict(self: Box<Self>) -> Verdict {
         Verdict {
             specification: NAME,
-            subjects: self.seen.len(),
+            subjects: self.seen.len() + self.forgotten,
             actions: self.actions,
             rejections: self.rejections,
         }
@@ -130,12 +142,34 @@ impl Pods {
             names.retain(|_, name| name.object.is_none() || name.object != pod);
             self.lost.extend(pod);
         } else if let Some(pod) = pod {
+            if removes(&action) {
+                self.removed.push_back(pod.clone());
+            }
             let before = self.before.entry(pod).or_default();
             if before.len() == SHOWN {
                 before.pop_front();
             }
             before.push_back((moment.place.clone(), action));
+            self.forget();
         }
+    }
+
+    /// Forgets the pod that was removed before all others that are remembered, once nobody has anything of it.
+    fn forget(&mut self) {
+        if self.removed.len() <= REMEMBERED {
+            return;
+        }
+        let Some(pod) = self.removed.pop_front() else {
+            return;
+        };
+        if self.state.pods.get(&pod).is_some_and(|pod| !pod.is_over()) {
+            self.removed.push_back(pod);
+            return;
+        }
+        self.state.pods.remove(&pod);
+        self.before.remove(&pod);
+        self.lost.remove(&pod);
+        self.forgotten += usize::from(self.seen.remove(&pod));
     }
 }
 
@@ -150,6 +184,20 @@ fn begins(action: &Action) -> bool {
                     effect: Effect::Created | Effect::Placed { .. },
                     ..
                 }
+        )
+    )
+}
+
+/// Whether the API has removed the pod.
+fn removes(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::ApiServer(
+            _,
+            TransactionAction::Committed {
+                effect: Effect::Deleted,
+                ..
+            }
         )
     )
 }
