@@ -112,6 +112,15 @@ impl Cluster {
 
     /// The same in a directory that may have been used before.
     pub(crate) fn start_in(home: Home, options: &[&str]) -> Self {
+        let (cluster, line) = Self::begin_in(home, options);
+        match line.recv_timeout(PATIENCE) {
+            Ok(line) if line.starts_with("ready in ") => cluster,
+            other => panic!("{other:?} instead of `ready in …`:\n{}", cluster.told()),
+        }
+    }
+
+    /// The same without waiting until it is ready, with the lines that it will say.
+    pub(crate) fn begin_in(home: Home, options: &[&str]) -> (Self, mpsc::Receiver<String>) {
         let errors = home.path().join("up.stderr");
         let file = File::create(&errors).expect("a file");
         let mut up = home
@@ -132,10 +141,7 @@ impl Cluster {
             up,
             home: Some(home),
         };
-        match line.recv_timeout(PATIENCE) {
-            Ok(line) if line.starts_with("ready in ") => cluster,
-            other => panic!("{other:?} instead of `ready in …`:\n{}", cluster.told()),
-        }
+        (cluster, line)
     }
 
     fn home(&self) -> &Home {

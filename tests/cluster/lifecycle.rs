@@ -102,6 +102,27 @@ fn a_killed_supervisor_takes_its_components_along_and_leaves_its_pods_to_the_nex
     cluster.stop();
 }
 
+#[test]
+#[cfg_attr(not(root), ignore = "needs root")]
+fn a_run_that_is_stopped_while_it_takes_over_pods_leaves_nothing() {
+    for options in [&[][..], &["--single-process"]] {
+        let cluster = Cluster::start(options);
+        apply_web(&cluster);
+        web_runs(&cluster);
+        let footprint = Footprint::of(cluster.path());
+        let (mut cluster, _line) = Cluster::begin_in(cluster.kill(), options);
+        let begun = || {
+            let told = std::fs::read_to_string(cluster.path().join("up.stderr")).ok()?;
+            told.contains(" is ready after ").then_some(())
+        };
+        eventually(PATIENCE, begun).expect("a component becomes ready");
+        kill(cluster.pid(), Signal::SIGTERM).expect("up runs");
+        assert_eq!(wait(&mut cluster.up), Some(0), "{}", cluster.told());
+        footprint.assert_gone(&cluster.pod_prefix());
+        cluster.home.take();
+    }
+}
+
 /// What a killed run left of a node that the next run does not have belongs to nobody, and is taken down.
 #[test]
 #[cfg_attr(not(root), ignore = "needs root")]

@@ -12,7 +12,7 @@ use clap::Args;
 use model::machines::supervisor::{Input, Supervisor};
 use shell::{Environment, Handle};
 use store::Engine;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::cluster::{
@@ -138,6 +138,8 @@ impl Up {
         environment: Environment,
         begun: Instant,
     ) -> anyhow::Result<()> {
+        // Before anything is begun: a wish to stop that comes early waits.
+        let signals = Signals::take()?;
         for kubelet in plan.former_kubelets()? {
             sweep(&kubelet).await?;
         }
@@ -150,7 +152,7 @@ impl Up {
             let processes = Processes::new(data_dir)?;
             supervise(plan.clone(), data_dir, processes, tracing, environment)?
         };
-        pass_on_signals(supervisor.clone())?;
+        tokio::task::spawn_local(signals.pass_on(supervisor.clone()));
         let mut telling = Telling {
             progress,
             kubeconfig,
@@ -176,25 +178,35 @@ impl Up {
 }
 
 /// Every Ctrl-C and SIGTERM is a wish to stop, and so is a terminal that is closed.
-fn pass_on_signals(supervisor: Handle<Supervisor>) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    tokio::task::spawn_local(async move {
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn take() -> anyhow::Result<Self> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn pass_on(mut self, supervisor: Handle<Supervisor>) {
         for told in ["stopping; once more to hurry", "hurrying"] {
             tokio::select! {
                 biased;
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-                _ = hangup.recv() => {}
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+                _ = self.hangup.recv() => {}
             }
             say(told);
             if supervisor.send(Input::Stop).await.is_err() {
                 return;
             }
         }
-    });
-    Ok(())
+    }
 }
 
 /// What the user has been told.
