@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use model::actions::store::StoreAction;
+use model::actions::store::{Changed, StoreAction};
 use model::actions::transaction::{Effect, TransactionAction};
 use model::objects::key::ObjectKey;
 
@@ -21,14 +21,20 @@ const GATEWAY_TIMEOUT: u16 = 504;
 /// A write: the API server's process, its start, and the write's number.
 type Write = (Rc<str>, u64, u64);
 
-/// An attempt that was sent to the store and not answered.
+/// An attempt to write that was sent to the store.
 #[derive(Debug)]
-struct Open {
+pub(crate) struct Attempt {
     id: u64,
     key: ObjectKey,
     uid: String,
     expected: u64,
     effect: Effect,
+}
+
+/// An attempt that was not answered.
+#[derive(Debug)]
+struct Open {
+    attempt: Attempt,
     ends: Ends,
 }
 
@@ -45,11 +51,25 @@ enum Ends {
 
 /// One revision of an object.
 #[derive(Clone, Copy, Debug)]
-struct Revision {
-    revision: u64,
+pub(crate) struct Revision {
+    pub(crate) revision: u64,
     /// The revision that whoever wrote it must have expected; `None` if the record does not say.
     expected: Option<u64>,
     deleted: bool,
+}
+
+impl Revision {
+    /// A change at a revision of an object that was written last at another, if that is known.
+    pub(crate) fn of(change: &Changed, revision: u64, last: Option<u64>) -> Self {
+        Revision {
+            revision,
+            expected: match change.version {
+                1 => Some(0),
+                _ => last,
+            },
+            deleted: change.version == 0,
+        }
+    }
 }
 
 /// Settles open writes: says that they were committed where the store has written them, and that they were answered
@@ -98,22 +118,12 @@ fn open(moments: &[Moment]) -> Vec<Open> {
         let (server, start) = (moment.place.component.clone(), moment.place.incarnation);
         last.insert((server.clone(), start), at);
         match action {
-            TransactionAction::Attempted {
-                id,
-                key,
-                uid,
-                expected,
-                effect,
-            } => {
-                let attempt = Open {
-                    id: *id,
-                    key: key.clone(),
-                    uid: uid.clone(),
-                    expected: *expected,
-                    effect: effect.clone(),
+            TransactionAction::Attempted { id, .. } => {
+                let attempt = Attempt::of(action).map(|attempt| Open {
+                    attempt,
                     ends: Ends::Not,
-                };
-                open.insert((server, start, *id), attempt);
+                });
+                open.extend(attempt.map(|attempt| ((server, start, *id), attempt)));
             }
             TransactionAction::Unknown { id } => {
                 let attempt = open.remove(&(server, start, *id));
@@ -153,13 +163,15 @@ fn told(open: &[Open], moments: &[Moment]) -> BTreeMap<usize, Vec<TransactionAct
         let fits: Vec<usize> = open
             .iter()
             .enumerate()
-            .filter(|(number, open)| !fates.contains_key(number) && open.fits(&key, &revision))
+            .filter(|(number, open)| {
+                !fates.contains_key(number) && open.attempt.fits(&key, &revision)
+            })
             .map(|(number, _)| number)
             .collect();
         let effects: BTreeSet<_> = fits
             .iter()
             .filter_map(|number| open.get(*number))
-            .map(|open| (&open.uid, &open.effect))
+            .map(|open| open.attempt.does())
             .collect();
         match fits.first() {
             Some(first) if effects.len() == 1 => {
@@ -170,12 +182,14 @@ fn told(open: &[Open], moments: &[Moment]) -> BTreeMap<usize, Vec<TransactionAct
     }
     let mut told: BTreeMap<usize, Vec<TransactionAction>> = BTreeMap::new();
     for (number, open) in open.iter().enumerate() {
-        let fate = fates.get(&number).map(|revision| open.committed(*revision));
+        let fate = fates.get(&number);
+        let fate = fate.map(|revision| open.attempt.committed(*revision));
+        let id = open.attempt.id;
         let undone = TransactionAction::Answered {
-            id: open.id,
+            id,
             code: GATEWAY_TIMEOUT,
         };
-        let unknown = TransactionAction::Unknown { id: open.id };
+        let unknown = TransactionAction::Unknown { id };
         let known = stores && !doubtful.contains(&number);
         let (at, action) = match (open.ends, fate) {
             (Ends::Unknown(at) | Ends::Killed(at), Some(committed)) => (Some(at), committed),
@@ -192,8 +206,34 @@ fn told(open: &[Open], moments: &[Moment]) -> BTreeMap<usize, Vec<TransactionAct
     told
 }
 
-impl Open {
-    fn fits(&self, key: &ObjectKey, revision: &Revision) -> bool {
+impl Attempt {
+    /// The attempt that an action tells.
+    pub(crate) fn of(action: &TransactionAction) -> Option<Self> {
+        match action {
+            TransactionAction::Attempted {
+                id,
+                key,
+                uid,
+                expected,
+                effect,
+            } => Some(Attempt {
+                id: *id,
+                key: key.clone(),
+                uid: uid.clone(),
+                expected: *expected,
+                effect: effect.clone(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// What it would do: attempts that would do the same need not be told apart.
+    pub(crate) fn does(&self) -> (&str, &Effect) {
+        (&self.uid, &self.effect)
+    }
+
+    /// Whether it may have written a revision of an object.
+    pub(crate) fn fits(&self, key: &ObjectKey, revision: &Revision) -> bool {
         self.key == *key
             && revision
                 .expected
@@ -201,7 +241,8 @@ impl Open {
             && revision.deleted == (self.effect == Effect::Deleted)
     }
 
-    fn committed(&self, revision: u64) -> TransactionAction {
+    /// That it wrote a revision.
+    pub(crate) fn committed(&self, revision: u64) -> TransactionAction {
         TransactionAction::Committed {
             id: self.id,
             key: self.key.clone(),
@@ -234,15 +275,8 @@ fn written(moments: &[Moment]) -> (BTreeMap<ObjectKey, Vec<Revision>>, bool) {
                         continue;
                     };
                     let revisions = written.entry(key).or_default();
-                    let expected = match change.version {
-                        1 => Some(0),
-                        _ => revisions.last().map(|last| last.revision),
-                    };
-                    revisions.push(Revision {
-                        revision: *revision,
-                        expected,
-                        deleted: change.version == 0,
-                    });
+                    let last = revisions.last().map(|last| last.revision);
+                    revisions.push(Revision::of(change, *revision, last));
                 }
             }
             _ => {}
@@ -275,4 +309,4 @@ fn unclaimed(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,5 @@
 //! Open writes, settled.
 
-use model::actions::store::Changed;
 use model::objects::kinds;
 
 use super::*;
@@ -10,7 +9,7 @@ fn key() -> ObjectKey {
     ObjectKey::new(kinds::pods(), "default", "web")
 }
 
-fn moment(component: &str, incarnation: u64, said: Said) -> Moment {
+pub(crate) fn moment(component: &str, incarnation: u64, said: Said) -> Moment {
     Moment {
         place: Place {
             component: component.into(),
@@ -24,7 +23,7 @@ fn moment(component: &str, incarnation: u64, said: Said) -> Moment {
     }
 }
 
-fn wrote(revision: u64, version: u64) -> Moment {
+pub(crate) fn wrote(revision: u64, version: u64) -> Moment {
     let changes = vec![Changed {
         key: key().path().into(),
         version,
@@ -37,11 +36,11 @@ fn wrote(revision: u64, version: u64) -> Moment {
     )
 }
 
-fn server(incarnation: u64, action: TransactionAction) -> Moment {
+pub(crate) fn server(incarnation: u64, action: TransactionAction) -> Moment {
     moment("apiserver", incarnation, Said::Transaction(action))
 }
 
-fn attempt(id: u64, expected: u64, effect: Effect) -> Moment {
+pub(crate) fn attempt(id: u64, expected: u64, effect: Effect) -> Moment {
     let attempted = TransactionAction::Attempted {
         id,
         key: key(),

@@ -18,7 +18,6 @@ use crate::check::{Judges, Rejection, Report, broken};
 use crate::said::Said;
 use crate::timeline::{Moment, Placing, TimelineError, traces_in};
 
-use open::OpenWrites;
 use order::Order;
 use tail::Tail;
 
@@ -32,7 +31,6 @@ pub struct Follower {
     followed: Vec<Followed>,
     clocks: BTreeMap<(Rc<str>, Rc<str>), u64>,
     order: Order,
-    open: OpenWrites,
     judges: Option<Judges>,
     /// Traces that cannot be followed, and records that are no words: found while reading.
     found: Vec<(&'static str, Rejection)>,
@@ -72,7 +70,6 @@ impl Follower {
             followed: Vec::new(),
             clocks: BTreeMap::new(),
             order: Order::default(),
-            open: OpenWrites::default(),
             judges: None,
             found: Vec::new(),
             unread: Vec::new(),
@@ -128,6 +125,7 @@ impl Follower {
     /// As [`Follower::read`].
     pub fn finish(mut self, seconds: f64) -> Result<Report, TimelineError> {
         self.read()?;
+        self.order.end();
         while let Some(moment) = self.order.rest() {
             self.see(&moment);
         }
@@ -150,9 +148,6 @@ impl Follower {
 
     fn see(&mut self, moment: &Moment) {
         self.figures.actions += 1;
-        for unknown in self.open.note(moment) {
-            self.judges().see(&unknown);
-        }
         self.judges().see(moment);
     }
 
@@ -200,7 +195,8 @@ impl Follower {
             && let Some(header) = one.tail.header()
         {
             if header.machine == "transaction" {
-                self.order.server_started();
+                let server = header.component.as_str().into();
+                self.order.server_started(&server, header.incarnation);
             }
             one.placing = Some(Placing::new(header));
         }

@@ -7,62 +7,59 @@
 //!
 //! The one exception is a commit: it stands at its revision, which others may hear of from the store's watch before the
 //! API server has noted the store's answer. What stands after a revision that the store has made waits for the commit,
-//! unless the API server that asked for it has died, or is silent for very long.
+//! or until it is known whose it was ([`super::open`]), or that this will not be known.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use model::actions::store::StoreAction;
-use model::actions::transaction::TransactionAction;
-
-use crate::said::Said;
+use super::open::OpenWrites;
 use crate::timeline::{Moment, rank};
-
-/// For how many passes a revision's commit is waited for: 30 s at five passes a second.
-const WAITED_PASSES: u64 = 150;
 
 /// The place of a moment in the order: revision, rank of the machine, process, machine, start, record, action in it.
 type Position = (u64, u8, String, String, u64, u64, usize);
+
+/// Beyond the number of any action in a record: what nobody recorded comes after what its place tells.
+const CONCLUDED: usize = usize::MAX / 2;
 
 /// Moments that have been read and not been let go.
 #[derive(Debug, Default)]
 pub(super) struct Order {
     pass: u64,
     waiting: BTreeMap<Position, (u64, Moment)>,
-    /// Revisions that the store has made and nobody has committed, with the pass after which nobody waits for them.
-    open: BTreeMap<u64, u64>,
-    /// Revisions that were committed before the store's own word of them was read.
-    early: BTreeSet<u64>,
+    open: OpenWrites,
+    /// How many moments were concluded from others.
+    concluded: usize,
 }
 
 impl Order {
     /// All files are about to be read once more.
     pub(super) fn begin_pass(&mut self) {
+        let concluded = self.open.begin_pass();
+        self.conclude(concluded);
         self.pass += 1;
     }
 
-    /// The store has written a revision: it waits for whoever asked for it.
-    fn wrote(&mut self, revision: u64) {
-        if !self.early.remove(&revision) {
-            self.open.insert(revision, self.pass + WAITED_PASSES);
-        }
+    /// Nothing more is written, and everything was read.
+    pub(super) fn end(&mut self) {
+        let concluded = self.open.end();
+        self.conclude(concluded);
     }
 
-    /// Who asked for a revision says so; its trace may have been read before the store's.
-    fn committed(&mut self, revision: u64) {
-        if self.open.remove(&revision).is_none() {
-            self.early.insert(revision);
+    fn conclude(&mut self, moments: Vec<Moment>) {
+        for moment in moments {
+            self.concluded += 1;
+            self.put(CONCLUDED + self.concluded, moment);
         }
     }
 
     /// A moment was read; it is action `index` of its record.
     pub(super) fn add(&mut self, index: usize, moment: Moment) {
-        match &moment.said {
-            Said::Store(StoreAction::Wrote { revision, .. }) => self.wrote(*revision),
-            Said::Transaction(TransactionAction::Committed { revision, .. }) => {
-                self.committed(*revision);
-            }
-            _ => {}
+        if self.open.read(&moment) {
+            self.put(index, moment);
         }
+    }
+
+    fn put(&mut self, index: usize, moment: Moment) {
         let place = &moment.place;
         let position = (
             moment.revision,
@@ -76,26 +73,17 @@ impl Order {
         self.waiting.insert(position, (self.pass, moment));
     }
 
-    /// Another API server has started: what the one before has not said of its commits it will never say.
-    pub(super) fn server_started(&mut self) {
-        for last in self.open.values_mut() {
-            *last = (*last).min(self.pass + 1);
-        }
+    /// Another start of an API server speaks.
+    pub(super) fn server_started(&mut self, server: &Rc<str>, start: u64) {
+        self.open.server_started(server, start);
     }
 
     /// The next moment that may be judged.
     pub(super) fn next(&mut self) -> Option<Moment> {
-        let pass = self.pass;
-        self.open.retain(|_, last| *last >= pass);
         let first = self.waiting.first_entry()?;
-        let revision = first.key().0;
-        let due = first.get().0 < pass;
-        let waits = self
-            .open
-            .keys()
-            .next()
-            .is_some_and(|open| *open <= revision);
-        (due && !waits).then(|| first.remove().1)
+        let (revision, pass) = (first.key().0, first.get().0);
+        let due = pass < self.pass;
+        (due && !self.open.waits_for(revision)).then(|| first.remove().1)
     }
 
     /// Nothing more comes: the next of what is left.

@@ -7,6 +7,7 @@ mod containers;
 mod deeds;
 mod faults;
 mod fingerprint;
+mod following;
 mod hardware;
 mod history;
 mod ledger;

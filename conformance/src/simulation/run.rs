@@ -17,6 +17,7 @@ use super::cluster::Cluster;
 use super::deeds::Deeds;
 use super::faults::Faults;
 use super::fingerprint::Fingerprint;
+use super::following::Following;
 use super::history::History;
 use super::ledger::Ledger;
 use super::mishaps::Mishaps;
@@ -80,6 +81,7 @@ async fn simulated(options: Options, directory: std::path::PathBuf) -> anyhow::R
     let began = Instant::now();
     BEGAN.set(Some(began));
     let cluster = Cluster::new(options.seed, options.nodes, directory)?;
+    let following = Following::begin(&cluster.traces());
     let parts: Vec<Part> = Part::all(options.nodes).collect();
     for part in &parts {
         cluster.start(*part);
@@ -114,6 +116,7 @@ async fn simulated(options: Options, directory: std::path::PathBuf) -> anyhow::R
     failures.extend(stage.history(&timeline).await);
     let (rejected, actions) = super::traces::judged(&traces, &timeline)?;
     failures.extend(rejected);
+    failures.extend(following.end(&timeline)?);
     let mut fingerprint = Fingerprint::default();
     fingerprint.add_directory(&traces)?;
     fingerprint.add(&stage.cluster.network.fingerprint().to_le_bytes());

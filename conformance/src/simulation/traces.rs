@@ -40,7 +40,8 @@ fn word(said: &str) -> &str {
     end.map_or(action, |end| &action[..end])
 }
 
-fn rejected(specification: &str, rejection: &Rejection) -> String {
+/// A rejection in words.
+pub fn rejected(specification: &str, rejection: &Rejection) -> String {
     let place = rejection
         .place
         .as_ref()
