@@ -36,6 +36,8 @@ pub struct PodSpec {
     pub restart_policy: String,
     /// Seconds between SIGTERM and SIGKILL; 30 if absent.
     pub termination_grace_period_seconds: Option<i64>,
+    /// Seconds for which it may be active on its node, from its start time on.
+    pub active_deadline_seconds: Option<i64>,
     /// What containers may mount.
     pub volumes: Vec<Volume>,
     /// Labels the node must have.

@@ -57,6 +57,8 @@ pub fn pod(words: &str) -> Result<Pod, String> {
         let number = value.parse::<i64>().unwrap_or(0);
         match key {
             "created" => pod.created = value.to_owned(),
+            "deadline" => pod.active_deadline_s = u64::try_from(number).ok(),
+            "image" => pod.containers[0].image = value.to_owned(),
             "deleting" => {
                 pod.deleting = true;
                 pod.grace_s = u64::try_from(number).unwrap_or(0);

@@ -197,7 +197,11 @@ fn image_present(
     if let Some(instance) = record.containers.get_mut(container) {
         instance.image_ready = true;
         instance.image_id = id;
-        instance.setup_ms = None;
+        // What else keeps it from being made is tried again as seldom as before.
+        let of_image = |trouble: &Trouble| trouble.reason.contains("Image");
+        if instance.trouble.as_ref().is_none_or(of_image) {
+            instance.setup_ms = None;
+        }
         instance.trouble = None;
     }
     let message = if pulled {
@@ -305,6 +309,9 @@ fn not_started(
     actions: &mut Vec<KubeletAction>,
 ) {
     if reason == "RunContainerError" {
+        // The news of its end may have come first.
+        let known = record.containers.get(container);
+        let known = known.is_some_and(|instance| instance.ended().is_some());
         tell(
             record,
             container,
@@ -318,6 +325,9 @@ fn not_started(
             container: container.to_owned(),
             reason,
         });
+        if known {
+            return;
+        }
         let ended = Ended {
             id: String::new(),
             exit_code: START_ERROR_CODE,

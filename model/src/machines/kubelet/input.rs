@@ -121,6 +121,8 @@ pub enum Timer {
     Container(String, String),
     /// Write this pod's (UID) status again.
     Status(String),
+    /// This pod (UID) has been active for as long as it may.
+    Deadline(String),
     /// Ask the runtime again.
     Runtime,
 }

@@ -170,7 +170,7 @@ fn take_present(
             }
         }
         ReportedState::Created if of_newest => instance.life = Life::Made(report.id),
-        _ if instance.ended().is_some_and(|ended| ended.id == report.id) => {}
+        _ if instance.knows_the_end_of(&report) => {}
         _ => {
             let ended = how_it_ended(&report);
             mark_ended(record, &report.name, ended, stopping, out, actions);
@@ -190,12 +190,11 @@ pub fn ended(
     let Some(record) = state.pods.get_mut(&report.uid) else {
         return overtakes;
     };
-    let Some(instance) = record.containers.get(&report.name) else {
+    let Some(instance) = record.containers.get_mut(&report.name) else {
         return overtakes;
     };
     let present = instance.made == report.attempt.saturating_add(1);
-    let told = instance.ended().is_some_and(|ended| ended.id == report.id);
-    if !present || told {
+    if !present || instance.knows_the_end_of(&report) {
         return overtakes;
     }
     let mut actions = Vec::new();

@@ -2,6 +2,7 @@
 
 mod admission;
 mod completion;
+mod deadline;
 mod ended;
 mod input;
 mod life;

@@ -29,6 +29,9 @@ pub fn finish(record: &Record, stopping: bool) -> Option<Phase> {
     };
     match record.ending(stopping) {
         None if record.admission == Admission::Admitted => {
+            if record.overdue {
+                return Some(Phase::Failed);
+            }
             let failed = pod.init.iter().any(|container| {
                 let badly = end(container).is_some_and(|end| end.exit_code != 0);
                 badly && for_good(container)

@@ -237,7 +237,9 @@ pub fn fired(state: &mut State, now: Now, timer: &Timer, out: &mut Out<Kubelet>)
             out.push(Output::RenewLease);
         }
         Timer::Runtime => state.relist = true,
-        Timer::Pod(_) | Timer::Container(_, _) | Timer::Status(_) => return Step::Nothing,
+        Timer::Pod(_) | Timer::Container(_, _) | Timer::Status(_) | Timer::Deadline(_) => {
+            return Step::Nothing;
+        }
     }
     Step::Moved(actions)
 }

@@ -11,7 +11,7 @@ use crate::machines::kubelet::input::{Input, Timer};
 use crate::machines::kubelet::next::{finish, wind_down, wind_up};
 use crate::machines::kubelet::output::{Operation, Output};
 use crate::machines::kubelet::state::{Admission, Ending, Life, Record, Removal, State};
-use crate::machines::kubelet::{admission, report};
+use crate::machines::kubelet::{admission, deadline, report};
 
 /// Which pods an input is about.
 pub enum About {
@@ -35,7 +35,9 @@ pub fn about(input: &Input) -> About {
         | Input::StatusWritten { uid, .. }
         | Input::PodDeleted { uid, .. } => uid,
         Input::PodApplied { pod, .. } => &pod.name.uid,
-        Input::Fired(Timer::Pod(uid) | Timer::Status(uid) | Timer::Container(uid, _)) => uid,
+        Input::Fired(
+            Timer::Pod(uid) | Timer::Status(uid) | Timer::Container(uid, _) | Timer::Deadline(uid),
+        ) => uid,
         _ => return About::Node,
     };
     About::Pod(uid.clone())
@@ -65,6 +67,9 @@ pub fn settle(
         uids.append(&mut state.held);
         uids.append(&mut admission::decide(kubelet, state, now, actions));
         for uid in &uids {
+            if let Some(record) = state.pods.get_mut(uid) {
+                deadline::observe(record, now, out);
+            }
             advance(kubelet, state, uid, out, actions);
         }
         for uid in &uids {
@@ -225,6 +230,9 @@ fn begin(
         Operation::StartContainer { container, attempt } => {
             if let Some(instance) = record.containers.get_mut(container) {
                 instance.made = attempt.saturating_add(1);
+                let pod = record.pod.as_ref();
+                let spec = pod.and_then(|pod| pod.container(container));
+                instance.image = spec.map_or_else(String::new, |spec| spec.image.clone());
                 instance.image_ready = false;
                 instance.trouble = None;
                 if let Life::Ended(ended) = std::mem::take(&mut instance.life) {

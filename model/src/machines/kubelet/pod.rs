@@ -31,6 +31,8 @@ pub struct Pod {
     pub deleting: bool,
     /// Seconds between SIGTERM and SIGKILL: of the deletion if there is one, else of the spec.
     pub grace_s: u64,
+    /// Seconds for which it may be active, from its start time on.
+    pub active_deadline_s: Option<u64>,
     /// When containers start again.
     pub restart: RestartPolicy,
     /// Run in order before the others.
@@ -151,6 +153,9 @@ impl Pod {
             created: meta.creation_timestamp.clone().unwrap_or_default(),
             deleting: meta.deleting(),
             grace_s: grace.map_or(DEFAULT_GRACE_S, |grace| u64::try_from(grace).unwrap_or(0)),
+            active_deadline_s: spec
+                .active_deadline_seconds
+                .map(|seconds| u64::try_from(seconds).unwrap_or(0)),
             restart: match spec.restart_policy.as_str() {
                 "Never" => RestartPolicy::Never,
                 "OnFailure" => RestartPolicy::OnFailure,

@@ -2,12 +2,12 @@
 //! kubernetes `pkg/kubelet/kubelet_pods.go`, `getPhase`, and `pkg/kubelet/status/generate.go`).
 
 use crate::machine::Now;
-use crate::machines::kubelet::Kubelet;
 use crate::machines::kubelet::pod::{Container, Phase, Pod};
 use crate::machines::kubelet::state::{Admission, Ended, Instance, Life, Record};
 use crate::machines::kubelet::status::{
     Address, ContainerState, ContainerStatus, LastState, PodStatus, Terminated,
 };
+use crate::machines::kubelet::{Kubelet, deadline};
 use crate::objects::condition::Condition;
 use crate::rules::time;
 
@@ -44,12 +44,17 @@ pub fn status(kubelet: &Kubelet, record: &mut Record, now: Now) -> Option<PodSta
     };
     let (init, main) = (statuses(&pod.init), statuses(&pod.containers));
     let conditions = conditions(record, &pod, &init, &main, now);
+    let (reason, message) = if record.overdue {
+        (deadline::REASON.to_owned(), deadline::MESSAGE.to_owned())
+    } else {
+        (pod.reported.reason.clone(), pod.reported.message.clone())
+    };
     Some(PodStatus {
         observed_generation: pod.generation,
         phase: record.phase.as_str().to_owned(),
         conditions,
-        reason: pod.reported.reason.clone(),
-        message: pod.reported.message.clone(),
+        reason,
+        message,
         host_ip: kubelet.config.address.clone(),
         host_ips: vec![Address {
             ip: kubelet.config.address.clone(),
@@ -154,7 +159,11 @@ fn container_status(
         },
         ready: running || completed,
         restart_count: instance.made.saturating_sub(1),
-        image: container.image.clone(),
+        image: if instance.image.is_empty() {
+            container.image.clone()
+        } else {
+            instance.image.clone()
+        },
         image_id: instance.image_id.clone(),
         container_id: shown
             .filter(|id| !id.is_empty())
@@ -164,9 +173,11 @@ fn container_status(
     }
 }
 
-/// How a container that was never made shows: as one to come, or once the pod has ended, as one never found.
+/// How a container that was never made shows: as one to come, or once the pod has ended, as one never found, unless its
+/// turn never came (kubernetes `pkg/kubelet/status/status_manager.go`, `TerminatePod`).
 fn waiting(record: &Record, pod: &Pod, container: &Container) -> ContainerState {
-    if record.finished.is_some() && !record.may_be_alive() {
+    let turn_came = !pod.is_init(&container.name) && initialized(record, pod);
+    if record.finished.is_some() && !record.may_be_alive() && turn_came {
         return ContainerState::Terminated(Terminated {
             exit_code: UNSEEN_EXIT_CODE,
             reason: "ContainerStatusUnknown".to_owned(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::actions::kubelet::PodName;
 use crate::machine::Now;
+use crate::machines::kubelet::input::ContainerReport;
 use crate::machines::kubelet::node::NodeState;
 use crate::machines::kubelet::output::Operation;
 use crate::machines::kubelet::pod::{Phase, Pod, Requests, RestartPolicy};
@@ -55,6 +56,10 @@ pub struct Record {
     pub inherited: bool,
     /// When a kubelet first saw it, RFC 3339.
     pub start_time: Option<String>,
+    /// When it will have been active for too long, if a timer runs for that.
+    pub deadline: Option<Now>,
+    /// Whether it was.
+    pub overdue: bool,
     /// Whether its volumes are in place.
     pub volumes: bool,
     /// Whether there may be directories of it.
@@ -126,6 +131,8 @@ pub struct Instance {
     pub setup_ms: Option<u64>,
     /// Whether its image was seen to for the next start.
     pub image_ready: bool,
+    /// The image that the present instance was started with, if this kubelet started it.
+    pub image: String,
     /// The image's id.
     pub image_id: String,
 }
@@ -235,6 +242,8 @@ impl Record {
             finished: None,
             inherited: false,
             start_time: None,
+            deadline: None,
+            overdue: false,
             volumes: false,
             directories: true,
             sandbox: None,
@@ -329,6 +338,17 @@ impl Instance {
             Life::Ended(ended) => Some(ended),
             _ => None,
         }
+    }
+
+    /// Whether a reported end is the one that is known. One that was known before the identity of its container gets it.
+    pub fn knows_the_end_of(&mut self, report: &ContainerReport) -> bool {
+        let Life::Ended(ended) = &mut self.life else {
+            return false;
+        };
+        if ended.id.is_empty() && self.made == report.attempt.saturating_add(1) {
+            ended.id.clone_from(&report.id);
+        }
+        ended.id == report.id
     }
 
     /// The present instance's identity.

@@ -4,7 +4,7 @@ use crate::actions::kubelet::KubeletAction;
 use crate::machine::{Machine, Now, Out, Step};
 use crate::machines::kubelet::node::{self, NodeState, Registration};
 use crate::machines::kubelet::{
-    Input, Kubelet, Output, State, Timer, completion, life, plan, sources, writes,
+    Input, Kubelet, Output, State, Timer, completion, deadline, life, plan, sources, writes,
 };
 
 impl Machine for Kubelet {
@@ -111,6 +111,7 @@ impl Kubelet {
             Input::Fired(timer) => match timer {
                 Timer::Pod(uid) => writes::retry_pod(state, &uid),
                 Timer::Status(uid) => writes::retry_status(state, &uid),
+                Timer::Deadline(uid) => deadline::fired(state, &uid),
                 Timer::Container(uid, name) => writes::retry_container(state, &uid, &name),
                 timer => node::fired(state, now, &timer, out),
             },

@@ -283,6 +283,7 @@ impl World {
                             Timer::Pod(_)
                                 | Timer::Container(_, _)
                                 | Timer::Status(_)
+                                | Timer::Deadline(_)
                                 | Timer::Register
                                 | Timer::Runtime
                         )

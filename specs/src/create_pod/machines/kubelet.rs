@@ -72,7 +72,7 @@ impl<M: Suite> MachinesWorld<M> {
         let of_pods = |timer: &&Timer| {
             matches!(
                 timer,
-                Timer::Pod(_) | Timer::Container(..) | Timer::Status(_)
+                Timer::Pod(_) | Timer::Container(..) | Timer::Status(_) | Timer::Deadline(_)
             )
         };
         let due = process.timers.iter().filter(of_pods).cloned();
