@@ -126,6 +126,12 @@ impl<R: Runtime + 'static> Node<R> {
             reason: "FailedCreatePodSandBox",
             message: error.to_string(),
         })?;
+        if let Some(asked) = view.spec.unserved_isolation() {
+            return Err(Failure {
+                reason: "FailedCreatePodSandBox",
+                message: format!("{asked} is not served yet"),
+            });
+        }
         let config = container::sandbox(&view, &read, attempt, &self.directories);
         let made = self.runtime.run_pod_sandbox(&config).await?;
         Ok(Outcome::Sandbox {

@@ -50,6 +50,12 @@ pub struct PodSpec {
     /// Share the node's System V IPC.
     #[serde(rename = "hostIPC")]
     pub host_ipc: bool,
+    /// `false` asks for a user namespace of its own.
+    pub host_users: Option<bool>,
+    /// Its containers see each other's processes.
+    pub share_process_namespace: bool,
+    /// By what its containers are run.
+    pub runtime_class_name: String,
     /// Host name inside; the pod's name if empty.
     pub hostname: String,
     /// Further lines of `/etc/hosts`.
@@ -64,6 +70,22 @@ pub struct PodSpec {
     pub security_context: PodSecurityContext,
     /// Requests on top of the containers' own.
     pub overhead: BTreeMap<String, String>,
+}
+
+impl PodSpec {
+    /// The isolation that it asks for and that is not served yet: such a pod is not run with less.
+    pub fn unserved_isolation(&self) -> Option<&'static str> {
+        [
+            (self.host_users == Some(false), "spec.hostUsers: false"),
+            (
+                self.share_process_namespace,
+                "spec.shareProcessNamespace: true",
+            ),
+            (!self.runtime_class_name.is_empty(), "spec.runtimeClassName"),
+        ]
+        .into_iter()
+        .find_map(|(asked, name)| asked.then_some(name))
+    }
 }
 
 /// `Container`.
@@ -317,4 +339,31 @@ pub struct ContainerStateView {
 pub struct TerminatedView {
     /// Its exit code.
     pub exit_code: i32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn isolation_that_is_not_served_is_named() {
+        let asked = |spec: &str| {
+            let spec: PodSpec = serde_json::from_str(spec).expect("a spec");
+            spec.unserved_isolation()
+        };
+        assert_eq!(asked("{}"), None);
+        assert_eq!(asked(r#"{"hostUsers": true}"#), None);
+        assert_eq!(
+            asked(r#"{"hostUsers": false}"#),
+            Some("spec.hostUsers: false")
+        );
+        assert_eq!(
+            asked(r#"{"shareProcessNamespace": true}"#),
+            Some("spec.shareProcessNamespace: true")
+        );
+        assert_eq!(
+            asked(r#"{"runtimeClassName": "kata"}"#),
+            Some("spec.runtimeClassName")
+        );
+    }
 }

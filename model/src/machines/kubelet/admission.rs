@@ -86,10 +86,14 @@ fn admit(record: &mut Record, pod: &Pod, now: Now) {
     record.start_time = Some(seen.unwrap_or_else(|| time::seconds(now)));
     for container in pod.all() {
         let former = pod.reported.started.get(&container.name);
-        record
+        let instance = record
             .containers
             .entry(container.name.clone())
             .or_insert_with(|| former.map_or(Instance::default(), lost));
+        // Of what an earlier kubelet started only the image's id is known.
+        if instance.made > 0 {
+            instance.image.clone_from(&container.image);
+        }
     }
 }
 

@@ -131,7 +131,7 @@ pub struct Instance {
     pub setup_ms: Option<u64>,
     /// Whether its image was seen to for the next start.
     pub image_ready: bool,
-    /// The image that the present instance was started with, if this kubelet started it.
+    /// The image that the present instance was started with, as far as this kubelet knows.
     pub image: String,
     /// The image's id.
     pub image_id: String,
