@@ -16,7 +16,7 @@ use rustix::fs::OFlags;
 use super::client::receive_descriptors;
 use super::log::{Lines, LogFile, Stream};
 use super::workload::Workload;
-use super::{badness, rootfs, signals};
+use super::{badness, rootfs, signals, working_directory};
 use crate::cri::{ContainerState, reason};
 use crate::state::{ContainerRecord, Launch, Progress, file};
 use crate::{cgroup, durable};
@@ -103,6 +103,7 @@ impl Container {
 
     fn launch(&mut self, sandbox: &Path, name: &str) -> anyhow::Result<()> {
         rootfs::prepare(&self.directory, &self.launch)?;
+        let entered = working_directory::prepare(&self.directory);
         let console = match self.launch.tty {
             true => Some(self.console(name)?),
             false => None,
@@ -123,7 +124,11 @@ impl Container {
             .as_init(&self.directory)
             .with_systemd(false)
             .with_detach(true);
-        let mut oci = badness::kept(|| init.build())?;
+        let mut oci = badness::kept(|| init.build()).map_err(|error| match entered {
+            Ok(()) => anyhow::Error::new(error),
+            // libcontainer does not say which directory and why.
+            Err(why) => why.context(error),
+        })?;
         if let Some((listener, path)) = console {
             let terminal = accept_terminal(&listener)?;
             let _ = fs::remove_file(path);

@@ -13,6 +13,7 @@ pub(crate) mod protocol;
 mod rootfs;
 mod server;
 mod signals;
+mod working_directory;
 mod workload;
 
 pub(crate) use client::{receive_descriptors, send_descriptors};

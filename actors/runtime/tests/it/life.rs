@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use runtime::cri::{ContainerEvent, ContainerState, SandboxState, reason};
+use runtime::cri::{ContainerEvent, ContainerState, Mount, SandboxState, reason};
 use runtime::{Error, Runtime};
 
 use crate::node::{Node, echo_config, http_get, words};
@@ -128,6 +128,14 @@ async fn a_container_that_cannot_start_says_why() {
         assert_eq!(found, (ContainerState::Exited, 128, reason::START_ERROR));
         assert!(status.message.contains(why), "{status:?}");
     }
+    let mut config = echo_config("nowhere", &[]);
+    config.working_dir = "/echo/below".to_owned();
+    let id = node.runtime.create_container(&pod.id, &config).await;
+    let id = id.expect("create");
+    let refused = node.runtime.start_container(&id).await;
+    let refused = refused.expect_err("it cannot start").to_string();
+    let why = "working directory /echo/below: echo: Not a directory";
+    assert!(refused.contains(why), "{refused}");
     let mut config = echo_config("relative", &[]);
     config.working_dir = "not/absolute".to_owned();
     let refused = node
@@ -136,6 +144,36 @@ async fn a_container_that_cannot_start_says_why() {
         .await
         .expect_err("a bad directory");
     assert_eq!(refused.reason(), "CreateContainerConfigError");
+    node.close().await;
+}
+
+#[tokio::test]
+#[cfg_attr(not(root), ignore = "needs root")]
+async fn a_working_directory_that_is_missing_is_made() {
+    let node = Node::open().await;
+    let pod = node.pod("works").await;
+    let volume = node.directory.path().join("volume");
+    std::fs::create_dir(&volume).expect("a volume");
+    for (name, working_dir, readonly_rootfs, tty) in [
+        ("root", "/new/deep", false, false),
+        ("terminal", "/new/deep", false, true),
+        ("fixed", "/new/deep", true, false),
+        ("volume", "/data/deep", true, false),
+    ] {
+        let mut config = echo_config(name, &["ls", "/proc/self/cwd"]);
+        config.working_dir = working_dir.to_owned();
+        config.security.readonly_rootfs = readonly_rootfs;
+        config.tty = tty;
+        config.security.run_as_user = Some(1000);
+        config.mounts = vec![Mount {
+            host_path: volume.clone(),
+            container_path: "/data".into(),
+            readonly: false,
+        }];
+        let (status, said) = node.run(&pod.id, &config).await;
+        assert_eq!((status.exit_code, said.as_str()), (0, ""), "{name}");
+    }
+    assert!(volume.join("deep").is_dir());
     node.close().await;
 }
 
