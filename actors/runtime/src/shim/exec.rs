@@ -94,5 +94,12 @@ fn process_json(directory: &Path, config: &ExecConfig) -> anyhow::Result<Vec<u8>
         .context("the container has no process")?;
     process.set_args(Some(config.command.clone()));
     process.set_terminal(Some(config.tty));
+    if config.tty {
+        // As containerd does (`internal/cri/server/container_execsync.go`), whatever the container has.
+        let mut env = process.env().clone().unwrap_or_default();
+        env.retain(|line| !line.starts_with("TERM="));
+        env.push("TERM=xterm".to_owned());
+        process.set_env(Some(env));
+    }
     Ok(serde_json::to_vec(&process)?)
 }

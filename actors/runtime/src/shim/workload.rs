@@ -1,5 +1,6 @@
 //! The last steps inside a container before its program replaces the shim's code.
 
+use std::collections::HashMap;
 use std::env;
 use std::ffi::CString;
 use std::fs::File;
@@ -9,7 +10,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use libcontainer::oci_spec::runtime::Spec;
-use libcontainer::workload::{Executor, ExecutorError, ExecutorValidationError};
+use libcontainer::workload::default::DefaultExecutor;
+use libcontainer::workload::{
+    Executor, ExecutorError, ExecutorSetEnvsError, ExecutorValidationError,
+};
 use nix::errno::Errno;
 use nix::unistd::execvp;
 
@@ -59,6 +63,15 @@ impl Executor for Workload {
             let _ = File::from(pipe).write_all(error.as_bytes());
         }
         Err(ExecutorError::Other(error))
+    }
+
+    /// As runc: a user without a home in the image is at home in `/`.
+    fn setup_envs(&self, mut envs: HashMap<String, String>) -> Result<(), ExecutorSetEnvsError> {
+        let home = envs.entry("HOME".to_owned()).or_default();
+        if home.is_empty() {
+            "/".clone_into(home);
+        }
+        DefaultExecutor {}.setup_envs(envs)
     }
 
     fn validate(&self, _spec: &Spec) -> Result<(), ExecutorValidationError> {

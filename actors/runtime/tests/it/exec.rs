@@ -80,6 +80,22 @@ async fn a_terminal_is_interactive() {
     assert_eq!(session.exit.await.expect("an exit code"), 0);
 
     let config = ExecConfig {
+        command: words(&["/echo", "env"]),
+        tty: true,
+        stdin: false,
+    };
+    let mut session = node.runtime.exec(&id, &config).await.expect("exec");
+    let mut output = String::new();
+    let reading = session.stdout.read_to_string(&mut output);
+    reading.await.expect("read");
+    // The image has no passwd that would tell a home.
+    for line in ["TERM=xterm", "HOME=/"] {
+        assert!(output.lines().any(|said| said == line), "{line}: {output}");
+    }
+    let plain = node.exec(&id, &["/echo", "env"]).await.stdout;
+    assert!(!plain.contains("TERM="), "{plain}");
+
+    let config = ExecConfig {
         command: words(&["/echo", "repl"]),
         tty: true,
         stdin: true,
