@@ -150,7 +150,7 @@ impl Sandbox {
             pod: &record.config,
             config,
             image: &image.config,
-            user,
+            user: &user,
             sandbox: &self.directory,
             cgroup: &cgroup,
             oom_score_adj_min: self.node.oom_score_adj_min,

@@ -1,6 +1,7 @@
 //! The OCI runtime configuration of a container (OCI runtime specification, `config.md`,
 //! `config-linux.md`), with the defaults containerd gives under Kubernetes.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use libcontainer::oci_spec::runtime::Spec;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use super::{capabilities, pod_files};
 use crate::cgroup;
 use crate::cri::{ContainerConfig, PodSandboxConfig, Resources};
-use crate::image::ImageConfig;
+use crate::image::{ImageConfig, User};
 use crate::state::file;
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -45,8 +46,7 @@ pub(super) struct Sources<'a> {
     pub(super) pod: &'a PodSandboxConfig,
     pub(super) config: &'a ContainerConfig,
     pub(super) image: &'a ImageConfig,
-    /// User and group.
-    pub(super) user: (u32, u32),
+    pub(super) user: &'a User,
     /// The sandbox's directory.
     pub(super) sandbox: &'a Path,
     pub(super) cgroup: &'a Path,
@@ -101,11 +101,11 @@ fn process(sources: &Sources<'_>) -> Result<Value, String> {
         ..
     } = sources;
     let security = &config.security;
-    let mut groups = security.supplemental_groups.clone();
-    groups.retain(|group| *group != user.1);
+    let mut groups = BTreeSet::from_iter(security.supplemental_groups.iter().chain(&user.groups));
+    groups.remove(&user.gid);
     let mut process = json!({
         "terminal": config.tty,
-        "user": {"uid": user.0, "gid": user.1, "additionalGids": groups},
+        "user": {"uid": user.uid, "gid": user.gid, "additionalGids": groups},
         "args": args(config, image)?,
         "env": environment(pod, config, image)?,
         "cwd": working_directory(config, image)?,

@@ -13,7 +13,7 @@ pub(crate) use config::ImageConfig;
 pub use directory::ImageDirectory;
 pub use reference::Reference;
 pub(crate) use store::Store;
-pub(crate) use user::resolve as resolve_user;
+pub(crate) use user::{User, resolve as resolve_user};
 
 /// The attribute by which overlayfs marks a directory that hides what is below it.
 pub(crate) const OPAQUE: &str = "trusted.overlay.opaque";

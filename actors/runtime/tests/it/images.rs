@@ -17,6 +17,10 @@ async fn an_oci_layout_is_imported_and_run_as_its_configuration_says() {
     let base = layer(&[
         (EntryType::Directory, "etc/", 0o755, b""),
         file("etc/passwd", b"root:x:0:0::/:\napp:x:1234:1235::/home:\n"),
+        file(
+            "etc/group",
+            b"own:x:1235:\nextra:x:900:app\nother:x:901:root\n",
+        ),
         file("etc/motd", b"below"),
         (EntryType::Directory, "gone/", 0o755, b""),
         file("gone/below", b"x"),
@@ -95,6 +99,19 @@ async fn an_oci_layout_is_imported_and_run_as_its_configuration_says() {
     assert!(
         id.contains("Uid:\t1234\t") && id.contains("Gid:\t1235\t"),
         "{id}"
+    );
+    let groups = |id: &str| {
+        let line = id.lines().find_map(|line| line.strip_prefix("Groups:"));
+        line.unwrap_or_default().trim().to_owned()
+    };
+    assert_eq!(groups(&id), "900");
+    let mut asked = app("asked", &["id"]);
+    asked.security.supplemental_groups = vec![800, 900, 1235];
+    let (_, id) = node.run(&pod.id, &asked).await;
+    assert_eq!(
+        groups(&id),
+        "800 900",
+        "what the pod asks for joins the image's"
     );
     let looks = [
         ("cat", "/absolute", "above\n"),
