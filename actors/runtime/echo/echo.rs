@@ -33,6 +33,9 @@ Usage: /echo [COMMAND]
   tty                              tells whether standard input is a terminal
 ";
 
+/// Widest line of `lines` in bytes.
+const WIDTH_BYTES_MAX: usize = 1 << 20;
+
 type Outcome = Result<u8, String>;
 
 fn main() -> ExitCode {
@@ -113,6 +116,9 @@ fn lines(count: u64, options: &[&str]) -> Outcome {
             }
             ["--width", bytes, more @ ..] => {
                 width = number(bytes)?;
+                if width > WIDTH_BYTES_MAX {
+                    return Err(format!("--width is at most {WIDTH_BYTES_MAX}"));
+                }
                 more
             }
             ["--stderr", more @ ..] => {
@@ -123,8 +129,10 @@ fn lines(count: u64, options: &[&str]) -> Outcome {
         };
     }
     signals::end_on_term();
+    // Not a width of a format, which has 16 bits.
+    let fill = "x".repeat(width);
     for n in 1..=count {
-        let line = format!("line {n}{:x<fill$}\n", "", fill = width);
+        let line = format!("line {n}{fill}\n");
         let written = if stderr {
             io::stderr().write_all(line.as_bytes())
         } else {

@@ -43,6 +43,16 @@ async fn both_streams_are_logged_line_by_line_and_long_lines_in_parts() {
         .filter_map(|line| line.split(' ').nth(2))
         .collect();
     assert_eq!(tags, ["P", "P", "F"]);
+
+    // Wider than what a format takes, and wider than what is served.
+    let args = ["lines", "2", "--width", "100000"];
+    let (status, _) = node.run(&pod.id, &echo_config("wide", &args)).await;
+    let log = fs::read_to_string(&status.log_path).expect("the log");
+    assert_eq!(log.matches('x').count(), 200_000);
+    let args = ["lines", "1", "--width", "18446744073709551615"];
+    let (status, said) = node.run(&pod.id, &echo_config("endless", &args)).await;
+    assert_eq!(status.exit_code, 2);
+    assert_eq!(said, "echo: --width is at most 1048576\n");
     node.close().await;
 }
 
