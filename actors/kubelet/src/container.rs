@@ -164,11 +164,8 @@ async fn environment(
             &reference.name,
             reference.optional,
         );
-        for (key, bytes) in found
-            .await
-            .map_err(ConfigError::because)?
-            .unwrap_or_default()
-        {
+        let found = found.await.map_err(ConfigError::because)?;
+        for (key, bytes) in found.unwrap_or_default().data {
             let name = format!("{}{key}", source.prefix);
             if env::is_name(&name) {
                 set(&mut envs, name, text(&key, bytes)?);
@@ -230,7 +227,7 @@ async fn value(
         Some(found) => found,
         None => return Ok(None),
     };
-    match found.remove(&reference.key) {
+    match found.data.remove(&reference.key) {
         Some(bytes) => text(&reference.key, bytes).map(Some),
         None if reference.optional => Ok(None),
         None => {

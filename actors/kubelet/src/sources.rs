@@ -82,6 +82,24 @@ impl Kind {
     }
 }
 
+/// What a source holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Entries {
+    /// `data`: what variables are made from.
+    pub(crate) data: BTreeMap<String, Vec<u8>>,
+    /// `binaryData` of a config map: for files only (kubernetes `pkg/kubelet/kubelet_pods.go`,
+    /// `makeEnvironmentVariables`, reads `data` alone).
+    pub(crate) binary: BTreeMap<String, Vec<u8>>,
+}
+
+impl Entries {
+    /// Everything, for files. The API server refuses a key that is in both maps.
+    pub(crate) fn files(mut self) -> BTreeMap<String, Vec<u8>> {
+        self.data.append(&mut self.binary);
+        self.data
+    }
+}
+
 /// The entries of a source; `None` if it is absent and may be.
 pub(crate) async fn entries(
     client: &ApiClient,
@@ -89,7 +107,7 @@ pub(crate) async fn entries(
     namespace: &str,
     name: &str,
     optional: bool,
-) -> Result<Option<BTreeMap<String, Vec<u8>>>, SourceError> {
+) -> Result<Option<Entries>, SourceError> {
     let resource = match kind {
         Kind::ConfigMap => kinds::configmaps(),
         Kind::Secret => kinds::secrets(),
@@ -129,24 +147,31 @@ pub(crate) fn no_such_key(kind: Kind, namespace: &str, name: &str, key: &str) ->
     }
 }
 
-fn decode(kind: Kind, body: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, String> {
+fn decode(kind: Kind, body: &[u8]) -> Result<Entries, String> {
     let object: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let binary = match kind {
+        Kind::ConfigMap => map(&object, "binaryData", true)?,
+        Kind::Secret => BTreeMap::new(),
+    };
+    Ok(Entries {
+        data: map(&object, "data", kind == Kind::Secret)?,
+        binary,
+    })
+}
+
+fn map(object: &Value, field: &str, encoded: bool) -> Result<BTreeMap<String, Vec<u8>>, String> {
+    let map = object.get(field).and_then(Value::as_object);
     let mut entries = BTreeMap::new();
-    for (field, binary) in [("data", kind == Kind::Secret), ("binaryData", true)] {
-        let Some(map) = object.get(field).and_then(Value::as_object) else {
-            continue;
+    for (key, value) in map.into_iter().flatten() {
+        let text = value.as_str().unwrap_or_default();
+        let bytes = if encoded {
+            STANDARD
+                .decode(text)
+                .map_err(|error| format!("{field}.{key}: {error}"))?
+        } else {
+            text.as_bytes().to_vec()
         };
-        for (key, value) in map {
-            let text = value.as_str().unwrap_or_default();
-            let bytes = if binary {
-                STANDARD
-                    .decode(text)
-                    .map_err(|error| format!("{field}.{key}: {error}"))?
-            } else {
-                text.as_bytes().to_vec()
-            };
-            entries.insert(key.clone(), bytes);
-        }
+        entries.insert(key.clone(), bytes);
     }
     Ok(entries)
 }
@@ -162,10 +187,11 @@ mod tests {
             br#"{"data":{"a":"x"},"binaryData":{"b":"AAE="}}"#,
         );
         let map = map.expect("a config map");
-        assert_eq!(map["a"], b"x");
-        assert_eq!(map["b"], [0, 1]);
+        assert_eq!(map.data.keys().collect::<Vec<_>>(), ["a"]);
+        let files = map.files();
+        assert_eq!((&*files["a"], &*files["b"]), (&b"x"[..], &[0, 1][..]));
         let secret = decode(Kind::Secret, br#"{"data":{"p":"cHc="}}"#).expect("a secret");
-        assert_eq!(secret["p"], b"pw");
+        assert_eq!(secret.data["p"], b"pw");
         assert!(decode(Kind::Secret, br#"{"data":{"p":"!"}}"#).is_err());
     }
 }

@@ -6,7 +6,7 @@
 
 mod memory;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -19,10 +19,16 @@ use model::rules::quantity::QuantityError;
 use shell::ApiClient;
 
 use crate::pods::Directories;
-use crate::sources::{self, Kind, SourceError, entries};
+use crate::sources::{self, Entries, Kind, SourceError, entries};
 
 /// Mode of files where none is given.
 const DEFAULT_MODE: i32 = 0o644;
+
+/// What `fsGroup` gives the group of a volume beside its ownership (kubernetes `pkg/volume/volume_linux.go`,
+/// `changeFilePermission`): for files of a writable volume and of one that is only read, and further for directories.
+const WRITABLE: u32 = 0o660;
+const READABLE: u32 = 0o440;
+const DIRECTORY: u32 = 0o2110;
 
 /// Why a volume is not there.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +108,7 @@ pub(crate) async fn make(
         }
         // Sticky bits and groups are the pod's own affair: anyone in it may write.
         set_mode(&directory, 0o777)?;
-        return own(&directory, group);
+        return own_directory(&directory, group, WRITABLE);
     }
     let files = if let Some(source) = &volume.config_map {
         let mode = source.default_mode;
@@ -165,12 +171,12 @@ fn select(
     kind: Kind,
     namespace: &str,
     name: &str,
-    found: Option<BTreeMap<String, Vec<u8>>>,
+    found: Option<Entries>,
     items: &[KeyToPath],
     mode: Option<i32>,
     optional: bool,
 ) -> Result<Files, VolumeError> {
-    let mut found = found.unwrap_or_default();
+    let found = found.unwrap_or_default().files();
     let default = mode.unwrap_or(DEFAULT_MODE);
     if items.is_empty() {
         return found
@@ -180,10 +186,11 @@ fn select(
     }
     let mut files = Files::new();
     for item in items {
-        match found.remove(&item.key) {
+        // One key may be projected to several paths.
+        match found.get(&item.key) {
             Some(bytes) => {
                 let mode = bits(item.mode.unwrap_or(default));
-                files.insert(inside(&item.path)?, (bytes, mode));
+                files.insert(inside(&item.path)?, (bytes.clone(), mode));
             }
             None if optional => {}
             None => return Err(sources::no_such_key(kind, namespace, name, &item.key).into()),
@@ -236,6 +243,13 @@ fn host_path(host: &HostPath) -> Result<(), VolumeError> {
 /// Writes the files beside the present ones, then turns `..data` to them. What is there already stays.
 fn write(directory: &Path, files: &Files, group: Option<i64>) -> Result<(), VolumeError> {
     let data = directory.join("..data");
+    let mut files = files.clone();
+    if owner(group).is_some() {
+        for (_, mode) in files.values_mut() {
+            *mode |= READABLE;
+        }
+    }
+    let files = &files;
     if present(&data).is_ok_and(|present| present == *files) {
         return link(directory, files);
     }
@@ -248,14 +262,20 @@ fn write(directory: &Path, files: &Files, group: Option<i64>) -> Result<(), Volu
     // What a crash left half written has never been pointed at.
     remove(&fresh)?;
     make_directory(&fresh)?;
+    let mut directories = BTreeSet::from([directory.to_owned(), fresh.clone()]);
     for (path, (bytes, mode)) in files {
         let file = fresh.join(path);
         if let Some(parent) = file.parent() {
             make_directory(parent)?;
         }
+        let above = path.ancestors().skip(1);
+        directories.extend(above.map(|above| fresh.join(above)));
         disk(&file, fs::write(&file, bytes))?;
-        set_mode(&file, *mode)?;
         own(&file, group)?;
+        set_mode(&file, *mode)?;
+    }
+    for directory in &directories {
+        own_directory(directory, group, READABLE)?;
     }
     let turning = directory.join("..data_tmp");
     remove(&turning)?;
@@ -341,11 +361,26 @@ fn set_mode(path: &Path, mode: u32) -> Result<(), VolumeError> {
     )
 }
 
+/// The group that owns a volume, if one is asked for.
+fn owner(group: Option<i64>) -> Option<u32> {
+    group.and_then(|group| u32::try_from(group).ok())
+}
+
 fn own(path: &Path, group: Option<i64>) -> Result<(), VolumeError> {
-    match group.and_then(|group| u32::try_from(group).ok()) {
+    match owner(group) {
         Some(group) => disk(path, chown(path, None, Some(group))),
         None => Ok(()),
     }
+}
+
+/// Gives a directory to the group: what is made in it belongs to the group too.
+fn own_directory(path: &Path, group: Option<i64>, access: u32) -> Result<(), VolumeError> {
+    if owner(group).is_none() {
+        return Ok(());
+    }
+    own(path, group)?;
+    let present = disk(path, fs::metadata(path))?.permissions().mode() & 0o7777;
+    set_mode(path, present | access | DIRECTORY)
 }
 
 fn disk<T>(path: &Path, result: io::Result<T>) -> Result<T, VolumeError> {
