@@ -9,10 +9,14 @@ use bytes::Bytes;
 use model::actions::kubelet::PodName;
 use model::machine::Now;
 use model::messages::node::{FromNode, LogsRequest};
+use model::objects::key::ObjectKey;
+use model::objects::kinds;
 use model::rules::time;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use runtime::cri::{ContainerEvent, ContainerId, ContainerState};
 use runtime::{Events, Runtime};
+use serde_json::Value;
+use shell::ApiClient;
 use tokio::io::unix::AsyncFd;
 use transport::Stream;
 
@@ -35,7 +39,9 @@ pub(crate) async fn serve<R: Runtime + 'static>(
     // Subscribed before the state is looked at, so that no end falls between.
     let events = node.runtime.events();
     let directory = node.directories.container_logs(&pod, &request.container);
-    let (attempt, path) = choose(&directory, request)?;
+    let Some((attempt, path)) = choose(&directory, request)? else {
+        return Err(bad_request(waiting(&node.client, request).await));
+    };
     let mut file = File::open(&path).map_err(internal)?;
     if let Some(lines) = request.tail_lines {
         let from = tail(&mut file, lines).map_err(internal)?;
@@ -60,8 +66,8 @@ pub(crate) async fn serve<R: Runtime + 'static>(
     Ok(())
 }
 
-/// The newest instance's file, or with `previous` the one before it.
-fn choose(directory: &Path, request: &LogsRequest) -> Result<(u32, PathBuf), Ended> {
+/// The newest instance's file, `None` if there is none yet; or with `previous` the one before it.
+fn choose(directory: &Path, request: &LogsRequest) -> Result<Option<(u32, PathBuf)>, Ended> {
     let mut attempts: Vec<u32> = fs::read_dir(directory)
         .into_iter()
         .flatten()
@@ -83,14 +89,44 @@ fn choose(directory: &Path, request: &LogsRequest) -> Result<(u32, PathBuf), End
     } else {
         newest
     };
-    let attempt = chosen.ok_or_else(|| {
-        bad_request(if request.previous {
-            format!("previous terminated container {container:?} in pod {pod:?} not found")
-        } else {
-            format!("container {container:?} in pod {pod:?} is waiting to start")
-        })
-    })?;
-    Ok((attempt, directory.join(format!("{attempt}.log"))))
+    if request.previous && chosen.is_none() {
+        return Err(bad_request(format!(
+            "previous terminated container {container:?} in pod {pod:?} not found"
+        )));
+    }
+    Ok(chosen.map(|attempt| (attempt, directory.join(format!("{attempt}.log")))))
+}
+
+/// Why a container has no log yet, as its status says.
+async fn waiting(client: &ApiClient, request: &LogsRequest) -> String {
+    let key = ObjectKey::new(kinds::pods(), &request.namespace, &request.pod);
+    let found = client.get(&key).await.ok();
+    let pod: Option<Value> = found.and_then(|object| serde_json::from_slice(&object.body).ok());
+    not_started(&pod.unwrap_or_default(), request)
+}
+
+/// The words of kubernetes `pkg/kubelet/kubelet_pods.go`, `validateContainerLogStatus`.
+fn not_started(pod: &Value, request: &LogsRequest) -> String {
+    let statuses = ["containerStatuses", "initContainerStatuses"]
+        .into_iter()
+        .filter_map(|field| pod["status"][field].as_array())
+        .flatten();
+    let status = statuses
+        .into_iter()
+        .find(|status| status["name"] == *request.container);
+    let about = format!("container {:?} in pod {:?}", request.container, request.pod);
+    let reason = match status.filter(|_| pod["metadata"]["uid"] == *request.uid) {
+        None => return format!("{about} is not available"),
+        Some(status) => status["state"]["waiting"]["reason"].as_str(),
+    };
+    match reason {
+        Some("ErrImagePull") => format!("{about} is waiting to start: image can't be pulled"),
+        Some("ImagePullBackOff") => {
+            format!("{about} is waiting to start: trying and failing to pull image")
+        }
+        Some(reason) => format!("{about} is waiting to start: {reason}"),
+        None => format!("{about} is waiting to start - no logs yet"),
+    }
 }
 
 /// The time from which lines are wanted, if one is given.
@@ -210,6 +246,57 @@ impl Changes {
                 Ok(events) => return events.map(drop),
                 Err(_not_ready) => {}
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_container_without_a_log_says_what_it_waits_for() {
+        let request = LogsRequest {
+            pod: "p".to_owned(),
+            uid: "u".to_owned(),
+            container: "c".to_owned(),
+            ..LogsRequest::default()
+        };
+        let said = |field: &str, uid: &str, state: Value| {
+            let status = json!({field: [{"name": "other"}, {"name": "c", "state": state}]});
+            not_started(
+                &json!({"metadata": {"uid": uid}, "status": status}),
+                &request,
+            )
+        };
+        let waits = |reason: &str| json!({"waiting": {"reason": reason}});
+        let cases = [
+            ("ErrImagePull", "image can't be pulled"),
+            ("ImagePullBackOff", "trying and failing to pull image"),
+            ("PodInitializing", "PodInitializing"),
+            ("CreateContainerConfigError", "CreateContainerConfigError"),
+        ];
+        for (reason, words) in cases {
+            for field in ["containerStatuses", "initContainerStatuses"] {
+                let expected = format!("container \"c\" in pod \"p\" is waiting to start: {words}");
+                assert_eq!(said(field, "u", waits(reason)), expected);
+            }
+        }
+        let about = "container \"c\" in pod \"p\" is";
+        assert_eq!(
+            said("containerStatuses", "u", json!({"running": {}})),
+            format!("{about} waiting to start - no logs yet")
+        );
+        for (pod, what) in [
+            (
+                said("containerStatuses", "another", waits("X")),
+                "another pod",
+            ),
+            (not_started(&Value::Null, &request), "no pod"),
+        ] {
+            assert_eq!(pod, format!("{about} not available"), "{what}");
         }
     }
 }

@@ -304,7 +304,7 @@ fn crashes_restart_and_a_whole_stop_leaves_nothing() {
         );
         api.bind_pod("node-1", "stays", json!({"containers": [echo(&[])]}));
         let none = json!({"name": "web", "image": "example.org/none:1", "imagePullPolicy": "IfNotPresent"});
-        api.bind_pod("node-1", "missing", json!({"containers": [none]}));
+        let missing = api.bind_pod("node-1", "missing", json!({"containers": [none]}));
         let reason = |pod: Option<&Value>| {
             let waiting = pod.map(|pod| &pod["status"]["containerStatuses"][0]["state"]["waiting"]);
             waiting
@@ -320,6 +320,26 @@ fn crashes_restart_and_a_whole_stop_leaves_nothing() {
         assert_eq!(status["lastState"]["terminated"]["exitCode"], 3);
         api.pod_becomes("missing", |pod| reason(pod) == "ImagePullBackOff")
             .await;
+        let logs = NodeRequest::Logs(LogsRequest {
+            namespace: "default".to_owned(),
+            pod: "missing".to_owned(),
+            uid: missing,
+            container: "web".to_owned(),
+            ..LogsRequest::default()
+        });
+        let (_, end) = output(api.open(&logs).await).await;
+        let FromNode::Failed(refused) = end else {
+            panic!("{end:?}")
+        };
+        // The status may say either: pulls go on.
+        let words = [
+            "waiting to start: trying and failing to pull image",
+            "waiting to start: image can't be pulled",
+        ];
+        assert!(
+            words.iter().any(|words| refused.message.ends_with(words)),
+            "{refused:?}"
+        );
         api.pod_becomes("stays", |pod| phase(pod) == "Running")
             .await;
         node.stop().await;
