@@ -302,7 +302,11 @@ impl Pod {
         Ok(())
     }
 
-    fn is_on(&self, node: &str, action: &KubeletAction) -> Result<(), Refused> {
+    /// Where nobody knows what became of the binding, that a kubelet acts tells.
+    fn is_on(&mut self, node: &str, action: &KubeletAction) -> Result<(), Refused> {
+        if self.uncertain && self.node.is_none() {
+            self.node = Some(node.to_owned());
+        }
         guard(
             self.is_bound_to(node) || self.uncertain,
             "only the kubelet of its node acts",

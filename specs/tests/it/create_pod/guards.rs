@@ -153,6 +153,28 @@ fn a_pod_may_be_created_on_a_node() {
     assert_eq!(begun_on("m"), Some("only the kubelet of its node acts"));
 }
 
+/// Nobody knows whether the pod was created on its node; its kubelet does. A new process of that kubelet, whose runtime
+/// has nothing of the pod any more, has it removed (seed 21046 of the simulation).
+#[test]
+fn a_kubelet_that_acts_tells_where_a_pod_is() {
+    let node = "n".to_owned();
+    let mut placed = write(1, "1", 0, 5, Effect::Placed { node });
+    placed.pop();
+    let unknown = Action::ApiServer(0, TransactionAction::Unknown { id: 1 });
+    let listed = kubelet(KubeletAction::RuntimeListed { running: 0 });
+    let removal = kubelet(KubeletAction::RemovalAsked { pod: pod("1") });
+    let begun = vec![placed, vec![unknown], admitted("1"), starting("1")];
+    let ends = |between: &[Vec<Action>]| {
+        let mut records = begun.clone();
+        records.extend_from_slice(between);
+        records.push(removal.clone());
+        refusal(records)
+    };
+    let restarted = vec![Action::KubeletStarted("n".to_owned())];
+    assert_eq!(ends(&[restarted, listed]), None);
+    assert_eq!(ends(&[]), Some("removal asked for only of what has ended"));
+}
+
 /// A pod that runs is removed by force, another of its name runs elsewhere, and the first one's kubelet goes on until it
 /// sees that.
 #[test]
