@@ -72,10 +72,15 @@ impl Store {
             ));
         }
         let (mut layers, mut size) = (Vec::new(), 0u64);
+        let mut chain = String::new();
         for (blob, diff_id) in found.layers.iter().zip(diff_ids) {
+            chain = match layers.is_empty() {
+                true => diff_id.clone(),
+                false => digest(format!("{chain} {diff_id}").as_bytes()),
+            };
             let contents = tar.layer(blob)?;
             let (layer, bytes) = self
-                .add_layer(diff_id, contents)
+                .add_layer(diff_id, &chain, &layers, contents)
                 .map_err(|e| format!("layer {blob}: {e}"))?;
             layers.insert(0, layer);
             size = size.saturating_add(bytes);

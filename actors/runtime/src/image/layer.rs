@@ -2,10 +2,12 @@
 //! (OCI image specification, `layer.md`). The tar is hostile until proven otherwise.
 
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use ring::digest::{Context, SHA256};
@@ -15,7 +17,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 use tar::{Archive, Entry, EntryType};
 
-use super::{OPAQUE, hex_digest};
+use super::{OPAQUE, below, hex_digest};
 
 /// Largest unpacked layer in bytes.
 const LAYER_BYTES_MAX: u64 = 16 << 30;
@@ -31,10 +33,23 @@ const WHITEOUT: &[u8] = b".wh.";
 const WHITEOUT_OPAQUE: &[u8] = b".wh..wh..opq";
 const WHITEOUT_RESERVED: &[u8] = b".wh..wh.";
 
-/// Unpacks the uncompressed tar `contents` into the empty directory `target` and returns the bytes of
-/// its files. Errors, naming the entry: a path that leads out, a device, what is beyond a limit, and
+/// A layer that was unpacked.
+pub(super) struct Unpacked {
+    /// Bytes of its files.
+    pub(super) size: u64,
+    /// It holds copies of files of the layers below, to which its links lead: it is of use above these layers only.
+    pub(super) copied: bool,
+}
+
+/// Unpacks the uncompressed tar `contents`, a change to `layers`, the topmost first, into the empty
+/// directory `target`. Errors, naming the entry: a path that leads out, a device, what is beyond a limit, and
 /// contents whose digest is not `diff_id`. What was written until then lies within `target`.
-pub(super) fn unpack(contents: impl Read, target: &Path, diff_id: &str) -> Result<u64, String> {
+pub(super) fn unpack(
+    contents: impl Read,
+    target: &Path,
+    diff_id: &str,
+    layers: &[PathBuf],
+) -> Result<Unpacked, String> {
     let root = rustix::fs::open(
         target,
         OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
@@ -46,7 +61,7 @@ pub(super) fn unpack(contents: impl Read, target: &Path, diff_id: &str) -> Resul
         context: Context::new(&SHA256),
         bytes: 0,
     };
-    let mut size = 0u64;
+    let (mut size, mut copied) = (0u64, false);
     let mut archive = Archive::new(&mut reader);
     let entries = archive.entries().map_err(|e| format!("not a tar: {e}"))?;
     for (number, entry) in entries.enumerate() {
@@ -59,14 +74,16 @@ pub(super) fn unpack(contents: impl Read, target: &Path, diff_id: &str) -> Resul
             return Err(format!("larger than {LAYER_BYTES_MAX} bytes"));
         }
         let name = entry.path_bytes().into_owned();
-        unpack_entry(&root, &mut entry)
+        let more = unpack_entry(&root, &mut entry, layers, LAYER_BYTES_MAX - size)
             .map_err(|why| format!("{:?}: {why}", String::from_utf8_lossy(&name)))?;
+        size = size.saturating_add(more.unwrap_or(0));
+        copied |= more.is_some();
     }
     // What follows the last entry belongs to the digest too.
     io::copy(&mut reader, &mut io::sink()).map_err(|e| e.to_string())?;
     let found = hex_digest(reader.context.finish().as_ref());
     if found == diff_id {
-        Ok(size)
+        Ok(Unpacked { size, copied })
     } else {
         Err(format!("its digest is {found}, not {diff_id}"))
     }
@@ -93,22 +110,28 @@ impl<R: Read> Read for Hashing<R> {
     }
 }
 
-fn unpack_entry<R: Read>(root: &OwnedFd, entry: &mut Entry<'_, R>) -> Result<(), String> {
+/// The bytes that were copied from below for it, of at most `room`; `None` if there was nothing to copy.
+fn unpack_entry<R: Read>(
+    root: &OwnedFd,
+    entry: &mut Entry<'_, R>,
+    layers: &[PathBuf],
+    room: u64,
+) -> Result<Option<u64>, String> {
     let kind = entry.header().entry_type();
     if matches!(kind, EntryType::XGlobalHeader) {
-        return Ok(());
+        return Ok(None);
     }
     let path = checked_path(&entry.path_bytes())?;
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return if kind.is_dir() {
-            Ok(())
+            Ok(None)
         } else {
             Err("the root must be a directory".to_owned())
         };
     };
     let parent = open_parent(root, parent)?;
-    if let Some(done) = whiteout(&parent, name)? {
-        return Ok(done);
+    if whiteout(&parent, name)?.is_some() {
+        return Ok(None);
     }
     let header = entry.header();
     let mode = Mode::from_raw_mode(header.mode().map_err(|e| e.to_string())? & 0o7777);
@@ -128,7 +151,7 @@ fn unpack_entry<R: Read>(root: &OwnedFd, entry: &mut Entry<'_, R>) -> Result<(),
         EntryType::Link => {
             let link = entry.link_name_bytes().ok_or("a link to nothing")?;
             // A hard link's owner and mode are those of what it links to.
-            return hard_link(root, &link, &parent, name);
+            return hard_link(root, &link, &parent, name, layers, room);
         }
         EntryType::Fifo => {
             clear(&parent, name)?;
@@ -139,7 +162,8 @@ fn unpack_entry<R: Read>(root: &OwnedFd, entry: &mut Entry<'_, R>) -> Result<(),
         other => return Err(format!("an entry of type {other:?} is refused")),
     }
     let mtime = entry.header().mtime().unwrap_or(0);
-    set_attributes(&parent, name, kind, owner, mode, mtime).map_err(|e| e.to_string())
+    set_attributes(&parent, name, kind, owner, mode, mtime).map_err(|e| e.to_string())?;
+    Ok(None)
 }
 
 /// A relative path without `..`. A leading `/` or `./` is what some tools write and means the root.
@@ -169,20 +193,25 @@ fn checked_path(bytes: &[u8]) -> Result<PathBuf, String> {
 
 /// Opens a directory of the layer, making what is missing. The kernel keeps links within `root`.
 fn open_parent(root: &OwnedFd, path: &Path) -> Result<OwnedFd, String> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let open =
-        |path: &Path| rustix::fs::openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT);
-    if path.as_os_str().is_empty() {
-        return root.try_clone().map_err(|e| e.to_string());
-    }
-    match open(path) {
+    match open_present(root, path) {
         Err(Errno::NOENT) => {
             let above = open_parent(root, path.parent().unwrap_or(Path::new("")))?;
             make_directory(&above, path.file_name().unwrap_or_default())?;
-            open(path).map_err(|e| e.to_string())
+            open_present(root, path).map_err(|e| e.to_string())
         }
         opened => opened.map_err(|e| e.to_string()),
     }
+}
+
+/// Opens a directory of the layer that is there; the root for the empty path.
+fn open_present(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
+    let path = if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT)
 }
 
 /// Marks a deletion in overlayfs's way, if the name asks for one.
@@ -232,29 +261,53 @@ fn clear(parent: &OwnedFd, name: &OsStr) -> Result<(), String> {
     }
 }
 
-fn write_file<R: Read>(
-    parent: &OwnedFd,
-    name: &OsStr,
-    entry: &mut Entry<'_, R>,
-) -> Result<(), String> {
+fn write_file(parent: &OwnedFd, name: &OsStr, contents: &mut impl Read) -> Result<(), String> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o600))
         .map_err(|e| e.to_string())?;
     let mut file = File::from(file);
-    io::copy(entry, &mut file)
+    io::copy(contents, &mut file)
         .and_then(|_| file.sync_data())
         .map_err(|e| e.to_string())
 }
 
-fn hard_link(root: &OwnedFd, link: &[u8], parent: &OwnedFd, name: &OsStr) -> Result<(), String> {
+/// Links to a file of this layer, or copies one of the layers below: overlayfs has no links from layer to layer.
+fn hard_link(
+    root: &OwnedFd,
+    link: &[u8],
+    parent: &OwnedFd,
+    name: &OsStr,
+    layers: &[PathBuf],
+    room: u64,
+) -> Result<Option<u64>, String> {
     let path = checked_path(link)?;
     let (Some(above), Some(existing)) = (path.parent(), path.file_name()) else {
         return Err("a hard link to the root".to_owned());
     };
-    let above = open_parent(root, above)?;
+    let about =
+        |why: &dyn Display| format!("a hard link to {:?}: {why}", String::from_utf8_lossy(link));
     clear(parent, name)?;
-    rustix::fs::linkat(&above, existing, parent, name, AtFlags::empty())
-        .map_err(|e| format!("a hard link to {:?}: {e}", String::from_utf8_lossy(link)))
+    let linked = open_present(root, above)
+        .and_then(|above| rustix::fs::linkat(&above, existing, parent, name, AtFlags::empty()));
+    match linked {
+        Ok(()) => return Ok(None),
+        Err(Errno::NOENT) => {}
+        Err(error) => return Err(about(&error)),
+    }
+    let file = below::open(layers, &path)
+        .ok_or_else(|| about(&"no such file in this layer or in one below"))?;
+    let found = file.metadata().map_err(|e| about(&e))?;
+    if found.len() > room {
+        return Err(format!("larger than {LAYER_BYTES_MAX} bytes"));
+    }
+    write_file(parent, name, &mut file.take(found.len()))?;
+    let (owner, mode) = (
+        (found.uid(), found.gid()),
+        Mode::from_raw_mode(found.mode() & 0o7777),
+    );
+    let mtime = u64::try_from(found.mtime()).unwrap_or(0);
+    set_attributes(parent, name, EntryType::Regular, owner, mode, mtime).map_err(|e| about(&e))?;
+    Ok(Some(found.len()))
 }
 
 fn set_attributes(

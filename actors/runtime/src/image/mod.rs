@@ -1,5 +1,6 @@
 //! Images: names, import, layers on disk.
 
+mod below;
 mod config;
 mod directory;
 mod echo;

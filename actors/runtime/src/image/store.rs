@@ -9,8 +9,9 @@ use oci_spec::image::ImageConfiguration;
 use serde::{Deserialize, Serialize};
 
 use super::config::ImageConfig;
+use super::layer::{self, Unpacked};
 use super::reference::Reference;
-use super::{digest, echo, layer};
+use super::{digest, echo};
 use crate::cri::Image;
 use crate::durable;
 use crate::error::{Error, Result};
@@ -132,46 +133,78 @@ impl Store {
         locked.map_err(|e| self.damaged(&path, e))
     }
 
-    /// Unpacks a layer, once. `contents` is the uncompressed tar and must have the digest `diff_id`.
-    /// Returns its path below the layers' directory and its size.
+    /// Unpacks a layer, once. `contents` is the uncompressed tar and must have the digest `diff_id`; `chain` is the
+    /// ChainID of it and those below (OCI image specification, `config.md`), which are `below`, the topmost first,
+    /// as paths below the layers' directory. Returns its own such path and its size.
+    ///
+    /// A layer is shared by all images that have it, unless it holds copies of what is below: then by those that have
+    /// the whole chain.
     pub(super) fn add_layer(
         &self,
         diff_id: &str,
+        chain: &str,
+        below: &[String],
         contents: impl Read,
     ) -> std::result::Result<(String, u64), String> {
-        let hex = diff_id
-            .strip_prefix("sha256:")
-            .filter(|hex| hex.len() == 64 && hex.is_ascii());
-        let hex = hex.ok_or_else(|| format!("{diff_id:?} is not a sha256 digest"))?;
-        let name = &hex[..LAYER_NAME_DIGITS];
-        let path = self.layers_directory().join(name);
-        let relative = format!("{name}/fs");
-        let about = path.join("layer.json");
-        if let Some(known) = durable::find_json::<Layer>(&about).map_err(|e| e.to_string())? {
-            return if known.diff_id == diff_id {
-                Ok((relative, known.size))
-            } else {
-                Err(format!("layer {diff_id} clashes with {}", known.diff_id))
-            };
+        let shared = self.layer(diff_id)?;
+        let chained = self.layer(chain)?;
+        for known in [&shared, &chained] {
+            if let Some(size) = known.size {
+                return Ok((known.relative(), size));
+            }
         }
         // Nothing is at its place before it is whole; what a crash left half done is begun again.
+        let path = self.layers_directory().join(&shared.name);
+        let layers: Vec<PathBuf> = below
+            .iter()
+            .map(|layer| self.layers_directory().join(layer))
+            .collect();
         let unpacked = remove(&path)
             .and_then(|()| fs::create_dir_all(path.join("fs")))
             .map_err(|e| e.to_string())
-            .and_then(|()| layer::unpack(contents, &path.join("fs"), diff_id));
-        match unpacked {
-            Ok(size) => {
-                let layer = Layer {
-                    diff_id: diff_id.to_owned(),
-                    size,
-                };
-                durable::write_json(&about, &layer).map_err(|e| e.to_string())?;
-                Ok((relative, size))
-            }
+            .and_then(|()| layer::unpack(contents, &path.join("fs"), diff_id, &layers));
+        let Unpacked { size, copied } = match unpacked {
+            Ok(unpacked) => unpacked,
             Err(why) => {
                 remove(&path).map_err(|e| e.to_string())?;
-                Err(why)
+                return Err(why);
             }
+        };
+        let (place, id) = if copied {
+            (chained, chain)
+        } else {
+            (shared, diff_id)
+        };
+        let home = self.layers_directory().join(&place.name);
+        if home != path {
+            let moved = remove(&home).and_then(|()| fs::rename(&path, &home));
+            moved.map_err(|e| e.to_string())?;
+        }
+        let layer = Layer {
+            diff_id: id.to_owned(),
+            size,
+        };
+        durable::write_json(&home.join("layer.json"), &layer).map_err(|e| e.to_string())?;
+        Ok((place.relative(), size))
+    }
+
+    /// The place of the layer with an identity, and what is there.
+    fn layer(&self, id: &str) -> std::result::Result<Place, String> {
+        let hex = id
+            .strip_prefix("sha256:")
+            .filter(|hex| hex.len() == 64 && hex.is_ascii());
+        let hex = hex.ok_or_else(|| format!("{id:?} is not a sha256 digest"))?;
+        let name = hex[..LAYER_NAME_DIGITS].to_owned();
+        let about = self.layers_directory().join(&name).join("layer.json");
+        let known = durable::find_json::<Layer>(&about).map_err(|e| e.to_string())?;
+        match known {
+            Some(known) if known.diff_id != id => {
+                Err(format!("layer {id} clashes with {}", known.diff_id))
+            }
+            known => Ok(Place {
+                name,
+                size: known.map(|layer| layer.size),
+            }),
         }
     }
 
@@ -212,7 +245,7 @@ impl Store {
         }
         let _lock = self.lock()?;
         let (path, size) = self
-            .add_layer(&digest(&layer), layer.as_slice())
+            .add_layer(&digest(&layer), &digest(&layer), &[], layer.as_slice())
             .map_err(|e| refused(&e))?;
         self.add(&ImageRecord {
             id: id.clone(),
@@ -229,9 +262,23 @@ impl Store {
     }
 }
 
+/// Where a layer is, or would be.
+struct Place {
+    name: String,
+    /// Its size, if it is there.
+    size: Option<u64>,
+}
+
+impl Place {
+    fn relative(&self) -> String {
+        format!("{}/fs", self.name)
+    }
+}
+
 /// `layer.json`: beside an unpacked layer, once it is whole.
 #[derive(Serialize, Deserialize)]
 struct Layer {
+    /// DiffID, or ChainID of one that holds copies of what is below.
     diff_id: String,
     size: u64,
 }

@@ -191,6 +191,68 @@ async fn where_overlayfs_cannot_mount_layers_are_copied() {
 
 #[tokio::test]
 #[cfg_attr(not(root), ignore = "needs root")]
+async fn a_hard_link_may_lead_to_a_layer_below() {
+    let node = Node::open().await;
+    let path = node.directory.path().join("image.tar");
+    let import = async |name: &str, layers: &[Vec<u8>]| {
+        oci_layout(
+            &path,
+            name,
+            &json!({"Entrypoint": ["/program"]}),
+            layers,
+            |_| {},
+        );
+        node.runtime.import_image(&path).await.map(drop)
+    };
+    let base = |word: &str| {
+        layer(&[
+            file("bin/echo", ECHO),
+            (EntryType::Regular, "word", 0o640, word.as_bytes()),
+            file("gone", b"x"),
+            (EntryType::Symlink, "link", 0o777, b"/etc/shadow"),
+        ])
+    };
+    let middle = layer(&[file(".wh.gone", b"")]);
+    let top = layer(&[
+        (EntryType::Link, "program", 0o755, b"bin/echo"),
+        (EntryType::Link, "copy", 0o600, b"/word"),
+        (EntryType::Link, "again", 0o600, b"copy"),
+    ]);
+    // One layer above two others: what it links to is theirs.
+    let pod = node.pod("linked").await;
+    for word in ["one", "two"] {
+        let name = format!("linked:{word}");
+        for _ in 0..2 {
+            let layers = [base(word), middle.clone(), top.clone()];
+            import(&name, &layers).await.expect("import");
+        }
+        let app = |container: &str, args: &[&str]| ContainerConfig {
+            image: name.clone(),
+            ..echo_config(container, args)
+        };
+        for (number, file) in ["/copy", "/again", "/word"].into_iter().enumerate() {
+            let config = app(&format!("{word}-{number}"), &["cat", file]);
+            let (_, seen) = node.run(&pod.id, &config).await;
+            assert_eq!(seen, format!("{word}\n"), "{file}");
+        }
+    }
+    for (target, what) in [
+        ("gone", "deleted"),
+        ("link", "a link"),
+        ("bin", "a directory"),
+    ] {
+        let bad = layer(&[(EntryType::Link, "hl", 0o600, target.as_bytes())]);
+        let refused = import("bad:1", &[base("bad"), middle.clone(), bad]).await;
+        let refused = refused.expect_err(what).to_string();
+        let why =
+            format!("a hard link to \"{target}\": no such file in this layer or in one below");
+        assert!(refused.contains(&why), "{what}: {refused}");
+    }
+    node.close().await;
+}
+
+#[tokio::test]
+#[cfg_attr(not(root), ignore = "needs root")]
 async fn what_docker_save_writes_is_imported_and_tags_move() {
     let node = Node::open().await;
     let path = node.directory.path().join("saved.tar.gz");
