@@ -29,16 +29,22 @@ impl Kubelets {
         }
     }
 
+    /// The connection of the kubelet of a node.
+    ///
+    /// # Errors
+    /// 503 if it is not connected.
+    pub fn connection(&self, node: &str) -> Result<Connection, Status> {
+        let connection = self.0.borrow().get(node).cloned();
+        connection
+            .ok_or_else(|| unavailable(format!("the kubelet of node {node:?} is not connected")))
+    }
+
     /// Opens a stream to the kubelet of a node.
     ///
     /// # Errors
     /// 503 if that kubelet is not connected, or cannot be reached.
     pub async fn open(&self, node: &str, request: &NodeRequest) -> Result<Stream, Status> {
-        let connection = self.0.borrow().get(node).cloned();
-        let unavailable = |why: String| Status::new(Reason::ServiceUnavailable, why);
-        let connection = connection
-            .ok_or_else(|| unavailable(format!("the kubelet of node {node:?} is not connected")))?;
-        connection
+        self.connection(node)?
             .open(request, bytes::Bytes::new(), None)
             .await
             .map_err(|error| {
@@ -47,4 +53,8 @@ impl Kubelets {
                 ))
             })
     }
+}
+
+fn unavailable(why: String) -> Status {
+    Status::new(Reason::ServiceUnavailable, why)
 }

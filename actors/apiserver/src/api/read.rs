@@ -185,12 +185,8 @@ fn forbidden_match(why: &str) -> Status {
 /// # Errors
 /// 400 for a selector that cannot be read.
 pub(super) fn selection(place: &Place, labels: &str, fields: &str) -> Result<Selection, Status> {
-    let labels = Selector::parse(labels).map_err(|error| {
-        Status::new(
-            Reason::BadRequest,
-            format!("unable to parse requirement: {error}"),
-        )
-    })?;
+    let labels = Selector::parse(labels)
+        .map_err(|error| Status::new(Reason::BadRequest, error.to_string()))?;
     let fields = FieldSelector::parse(fields)
         .map_err(|error| Status::new(Reason::BadRequest, error.to_string()))?;
     Ok(Selection {

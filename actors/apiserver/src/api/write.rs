@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use model::machines::transaction::{Outcome, Write, WriteVerb, Written};
+use model::machine::Now;
+use model::machines::transaction::{Context, Outcome, Strategy, Write, WriteVerb, Written};
 use model::messages::api::{DeleteOptions, PatchType};
 use model::objects::bytes::Bytes;
 use model::objects::key::ObjectKey;
@@ -16,7 +17,7 @@ use super::read::selection;
 use super::{Accepted, Api, ListQuery, accept, body};
 use crate::backend::{Item, ListFrom, ListRequest};
 use crate::http::path::Place;
-use crate::strategy::{Change, FieldValidation};
+use crate::strategy::{Change, FieldValidation, Kinds};
 
 /// Objects that are read at a time while a collection is deleted.
 const DELETED_AT_A_TIME: u64 = 500;
@@ -70,10 +71,9 @@ impl Api {
             (place.key(), WriteVerb::Bind(body::binding(&object)?))
         } else {
             self.admit_new(place, &object).await?;
-            (
-                place.key(),
-                WriteVerb::Create(Change::Whole(Arc::new(object))),
-            )
+            let change = Change::Whole(Arc::new(object));
+            nameless(&place.key(), &change)?;
+            (place.key(), WriteVerb::Create(change))
         };
         self.write(key, verb, options, warnings).await
     }
@@ -203,6 +203,33 @@ impl Api {
         let written = self.backend.write(write).await?;
         Ok(Done { written, warnings })
     }
+}
+
+/// All that is wrong with a new object that has no name, nor gets one. The transaction machine asks for a name before it
+/// asks for anything else, and would tell of that alone.
+///
+/// # Errors
+/// 422 with every fault.
+fn nameless(key: &ObjectKey, change: &Change) -> Result<(), Status> {
+    let Change::Whole(object) = change else {
+        return Ok(());
+    };
+    let unset = |name: &str| {
+        object["metadata"][name]
+            .as_str()
+            .unwrap_or_default()
+            .is_empty()
+    };
+    if !unset("name") || !unset("generateName") {
+        return Ok(());
+    }
+    let context = Context {
+        key,
+        subresource: None,
+        now: Now::default(),
+    };
+    let draft = Kinds.create(context, change)?;
+    Kinds.validate(context, &draft, None)
 }
 
 /// Whether a write has made an object: 201, as against 200.

@@ -22,7 +22,7 @@ use super::path::Place;
 use super::service::{Call, Front};
 use super::status::to_value;
 use crate::api;
-use crate::metrics::Held;
+use crate::kubelets::Kubelets;
 
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
@@ -40,10 +40,12 @@ const CLOSE_TIME_MAX: Duration = Duration::from_secs(2);
 /// Input goes to the kubelet in pieces of at most this size.
 const PIECE_BYTES_MAX: usize = 64 << 10;
 
-/// The answer: the switch to a session, once the kubelet has started the command.
+/// The answer: the switch to a session. What the kubelet says of the command is told in it, on the channel of how it
+/// ended, as Kubernetes does.
 ///
 /// # Errors
-/// 400 for a request that is no session, a command or container that is not there; what the kubelet says.
+/// 400 for a request that is no session, a command or container that is not there; 503 for one that is no session
+/// either while the kubelet is away.
 pub(super) async fn answer(
     front: &Front,
     place: &Place,
@@ -66,13 +68,22 @@ pub(super) async fn answer(
             .await?,
     );
     let request = request(place, &pod, &call)?;
-    let upgrade = WebSocketUpgrade::from_request_parts(call.parts, &())
-        .await
-        .map_err(|_| Status::new(Reason::BadRequest, "Upgrade request required"))?;
+    let node = pod["spec"]["nodeName"].as_str().unwrap_or_default();
+    if node.is_empty() {
+        return Err(Status::new(
+            Reason::BadRequest,
+            format!("pod {} does not have a host assigned", place.name),
+        ));
+    }
+    let Ok(upgrade) = WebSocketUpgrade::from_request_parts(call.parts, &()).await else {
+        // kubectl tries without WebSocket what has failed with it, and shows only what that was told.
+        front.api.kubelets.connection(node)?;
+        return Err(Status::new(Reason::BadRequest, "Upgrade request required"));
+    };
     let upgrade = upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
         .protocols(PROTOCOLS);
-    let Some(protocol) = upgrade.selected_protocol().cloned() else {
+    let Some(protocol) = upgrade.selected_protocol() else {
         return Err(Status::new(
             Reason::BadRequest,
             format!(
@@ -81,21 +92,11 @@ pub(super) async fn answer(
             ),
         ));
     };
-    let node = pod["spec"]["nodeName"].as_str().unwrap_or_default();
-    if node.is_empty() {
-        return Err(Status::new(
-            Reason::BadRequest,
-            format!("pod {} does not have a host assigned", place.name),
-        ));
-    }
-    let closes = protocol.as_bytes() == PROTOCOLS[0].as_bytes();
-    let wanted = (request.stdout, request.stderr);
-    let mut stream = front
-        .api
-        .kubelets
-        .open(node, &NodeRequest::Exec(request))
-        .await?;
-    started(&mut stream).await?;
+    let wish = Wish {
+        node: node.to_owned(),
+        request,
+        closes: protocol.as_bytes() == PROTOCOLS[0].as_bytes(),
+    };
     let held = front.api.metrics.stream().with(call.room.take());
     // The socket leaves the task that axum makes, which would have to be able to move between threads.
     let (hand, socket) = tokio::sync::oneshot::channel();
@@ -104,15 +105,56 @@ pub(super) async fn answer(
         let _ = hand.send(socket);
     });
     let ending = front.ending.clone();
+    let kubelets = front.api.kubelets.clone();
     tokio::task::spawn_local(async move {
+        let _held = held;
         let Ok(socket) = socket.await else { return };
         tokio::select! {
             biased;
             _ = ending.requested() => {}
-            () = session(socket, stream, closes, wanted, held) => {}
+            () = run(&kubelets, wish, socket) => {}
         }
     });
     Ok(response.map(|_| AnswerBody::empty()))
+}
+
+/// A command that is to run in a container.
+struct Wish {
+    node: String,
+    request: ExecRequest,
+    /// Whether the client can say that its input has ended (v5).
+    closes: bool,
+}
+
+/// Has the command started, and carries its session. The protocols have been switched by then, so a client whose
+/// command cannot start is told why in the session.
+async fn run(kubelets: &Kubelets, wish: Wish, socket: WebSocket) {
+    let wanted = (wish.request.stdout, wish.request.stderr);
+    match begun(kubelets, &wish.node, wish.request).await {
+        Ok(stream) => session(socket, stream, wish.closes, wanted).await,
+        Err(status) => refused(socket, &status).await,
+    }
+}
+
+async fn begun(kubelets: &Kubelets, node: &str, request: ExecRequest) -> Result<Stream, Status> {
+    let mut stream = kubelets.open(node, &NodeRequest::Exec(request)).await?;
+    started(&mut stream).await?;
+    Ok(stream)
+}
+
+/// Ends a session that has no command.
+async fn refused(socket: WebSocket, status: &Status) {
+    let (to_client, mut from_client) = socket.split();
+    let mut out = Output { socket: to_client };
+    // client-go begins to read before it has made the streams that it reads for, and drops what comes too early. Once it
+    // answers, it reads.
+    if out.socket.send(Socket::Ping(Bytes::new())).await.is_err() {
+        return;
+    }
+    let _ = tokio::time::timeout(CLOSE_TIME_MAX, from_client.next()).await;
+    out.end(&to_value(status)).await;
+    let closed = async { while let Some(Ok(_)) = from_client.next().await {} };
+    let _ = tokio::time::timeout(CLOSE_TIME_MAX, closed).await;
 }
 
 fn request(place: &Place, pod: &serde_json::Value, call: &Call<'_>) -> Result<ExecRequest, Status> {
@@ -148,14 +190,7 @@ fn request(place: &Place, pod: &serde_json::Value, call: &Call<'_>) -> Result<Ex
 }
 
 /// Carries both directions until the command has ended, or the client is gone.
-async fn session(
-    socket: WebSocket,
-    stream: Stream,
-    closes: bool,
-    wanted: (bool, bool),
-    held: Held,
-) {
-    let _held = held;
+async fn session(socket: WebSocket, stream: Stream, closes: bool, wanted: (bool, bool)) {
     let (to_client, from_client) = socket.split();
     let (to_node, from_node) = stream.split();
     let mut input = tokio::task::JoinSet::new();
@@ -205,16 +240,19 @@ impl<S: futures_util::Sink<Socket, Error = axum::Error> + Unpin> Output<S> {
                 Ok((FromNode::Finished { exit_code }, _)) => ended(exit_code),
                 Ok((FromNode::Failed(status), _)) | Err(status) => to_value(&status),
             };
-            // A client that is gone needs no end.
-            let _ = self.send(ERROR, status.to_string().as_bytes()).await;
-            // client-go takes any other end, one without a code too, for a broken connection.
-            let end = CloseFrame {
-                code: close_code::NORMAL,
-                reason: "".into(),
-            };
-            let _ = self.socket.send(Socket::Close(Some(end))).await;
-            return;
+            return self.end(&status).await;
         }
+    }
+
+    /// Tells how the session ended, a Status, and closes it. A client that is gone needs no end.
+    async fn end(&mut self, status: &serde_json::Value) {
+        let _ = self.send(ERROR, status.to_string().as_bytes()).await;
+        // client-go takes any other end, one without a code too, for a broken connection.
+        let end = CloseFrame {
+            code: close_code::NORMAL,
+            reason: "".into(),
+        };
+        let _ = self.socket.send(Socket::Close(Some(end))).await;
     }
 
     async fn send(&mut self, channel: u8, bytes: &[u8]) -> Result<(), axum::Error> {

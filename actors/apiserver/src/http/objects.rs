@@ -74,7 +74,10 @@ impl Front {
             Some(Subresource::Exec) => return exec::answer(self, &place, call).await,
             _ => {}
         }
-        let form = negotiate::form(&call.parts.headers)?;
+        let form = match verb {
+            "watch" => negotiate::watch_form(&call.parts.headers)?,
+            _ => negotiate::form(&call.parts.headers)?,
+        };
         let include = include(&call)?;
         let now = self.api.environment.now();
         match verb {

@@ -36,15 +36,11 @@ impl Query {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Whether a parameter says yes: `1` or `true`, or stands without a value. Go's `ParseBool` is as strict.
+    /// Whether a parameter says yes: it is there, and its first value is neither `false` nor `0`
+    /// (`Convert_Slice_string_To_bool` of `k8s.io/apimachinery`).
     pub fn yes(&self, name: &str) -> bool {
-        self.0.iter().any(|(own, value)| {
-            own == name
-                && matches!(
-                    value.as_str(),
-                    "" | "1" | "t" | "T" | "true" | "TRUE" | "True"
-                )
-        })
+        let value = self.all(name).next();
+        value.is_some_and(|value| value != "0" && !value.eq_ignore_ascii_case("false"))
     }
 
     /// A number; `None` if it is not there.
@@ -91,6 +87,16 @@ pub fn decode(text: &str, plus_is_space: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_but_false_and_0_is_yes() {
+        let query = Query::parse("a=foo&b&c=0&d=False&e=1&f=false&f=true&g=");
+        let yes = |name| query.yes(name);
+        assert_eq!(
+            ["a", "b", "c", "d", "e", "f", "g", "absent"].map(yes),
+            [true, true, false, false, true, false, true, false]
+        );
+    }
 
     #[test]
     fn numbers_are_refused_in_gos_words() {

@@ -82,6 +82,7 @@ impl Front {
         let labels = labels(&parts.method, &target, &query);
         let stream = matches!(labels.verb.as_str(), "WATCH" | "CONNECT");
         let patched = parts.method == Method::PATCH;
+        let in_yaml = !stream && negotiate::wants_yaml(&parts.headers);
         let call = Call {
             who,
             parts: &mut parts,
@@ -114,6 +115,9 @@ impl Front {
             response
                 .headers_mut()
                 .insert(header, HeaderValue::from_static(media));
+        }
+        if in_yaml {
+            response = yaml::of_json(response).await;
         }
         let took = (!stream).then(|| began.elapsed());
         self.api

@@ -1,7 +1,7 @@
 //! Failures as `kind: Status` of `meta/v1`.
 
 use http::{Response, StatusCode, header};
-use model::objects::status::Status;
+use model::objects::status::{Reason, Status};
 use serde_json::{Map, Value, json};
 
 use super::body::AnswerBody;
@@ -63,7 +63,15 @@ pub fn to_value(status: &Status) -> Value {
         "code": status.reason.code(),
     });
     let details = details(status);
-    if !details.is_empty() {
+    // kubectl reads details of these without asking whether there are any.
+    let always = matches!(
+        status.reason,
+        Reason::NotFound
+            | Reason::MethodNotAllowed
+            | Reason::NotAcceptable
+            | Reason::UnsupportedMediaType
+    );
+    if always || !details.is_empty() {
         value["details"] = Value::Object(details);
     }
     value
@@ -111,6 +119,26 @@ fn details(status: &Status) -> Map<String, Value> {
     details
 }
 
-fn word(reason: model::objects::status::Reason) -> String {
+fn word(reason: Reason) -> String {
     format!("{reason:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_are_there_where_kubectl_reads_them() {
+        for (reason, there) in [
+            (Reason::NotFound, true),
+            (Reason::MethodNotAllowed, true),
+            (Reason::NotAcceptable, true),
+            (Reason::UnsupportedMediaType, true),
+            (Reason::BadRequest, false),
+        ] {
+            let value = to_value(&Status::new(reason, "why"));
+            let expected = there.then(|| json!({}));
+            assert_eq!(value.get("details"), expected.as_ref(), "{reason:?}");
+        }
+    }
 }

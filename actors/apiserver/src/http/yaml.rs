@@ -1,13 +1,17 @@
-//! Bodies in YAML, turned into JSON before anything else looks at them.
+//! Bodies in YAML: those of requests are turned into JSON before anything else looks at them, those of answers are
+//! made of JSON after everything else.
 //!
-//! Source: "Resource representations" of the API concepts: a server reads `application/yaml` where it reads JSON.
+//! Source: "Resource representations" of the API concepts: a server reads and writes `application/yaml` where it does
+//! JSON, but for watches.
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, Response, header};
+use http_body_util::BodyExt;
 use model::objects::status::{Reason, Status};
 use serde_json::Value;
 
-use super::negotiate;
+use super::body::AnswerBody;
+use super::{negotiate, status};
 
 /// The body as JSON, if its type says that it is YAML; else as it is. Keys that stand twice, several documents, and
 /// anchors that grow beyond measure are refused.
@@ -27,6 +31,34 @@ pub(super) fn as_json(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Status>
         Status::new(Reason::BadRequest, why)
     })?;
     Ok(Bytes::from(value.to_string()))
+}
+
+/// An answer of JSON as YAML; one of another type as it is. A list is gathered whole for it.
+pub(super) async fn of_json(response: Response<AnswerBody>) -> Response<AnswerBody> {
+    const JSON: &[u8] = b"application/json";
+    let media = response.headers().get(header::CONTENT_TYPE);
+    if !media.is_some_and(|media| media.as_bytes().starts_with(JSON)) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(json) = body.collect().await;
+    // A list breaks off where an object of it cannot be read.
+    let text = serde_json::from_slice::<Value>(&json.to_bytes())
+        .map_err(|error| error.to_string())
+        .and_then(|value| serde_saphyr::to_string(&value).map_err(|error| error.to_string()));
+    match text {
+        Ok(text) => {
+            parts.headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static(negotiate::YAML),
+            );
+            Response::from_parts(parts, Bytes::from(text).into())
+        }
+        Err(error) => status::answer(&Status::new(
+            Reason::InternalError,
+            format!("Internal error occurred: the answer cannot be written as YAML: {error}"),
+        )),
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Values of a wrong shape are errors. Fields that the schema does not know and keys that stand twice are
 //! reported, with what to do about them left to `fieldValidation`; unknown fields do not survive, as in
-//! Kubernetes. `null` stands for a field that is not set. Times and quantities leave in canonical form.
+//! Kubernetes. `null` and a map without entries stand for a field that is not set. Times and quantities leave in canonical form.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -205,6 +205,13 @@ impl<'t> Seed<'_, 't, '_> {
         }
     }
 
+    /// Whether a field holds a map without entries, which Go leaves out (`omitempty`). A struct without fields, such as
+    /// `emptyDir: {}`, says something by being there.
+    fn is_empty_map(&self, node: NodeId, value: &Value) -> bool {
+        matches!(self.walk.tree.node(node), Node::Map(_))
+            && value.as_object().is_some_and(Map::is_empty)
+    }
+
     /// What Go makes of `null` where a value must stand: in lists and as a map's value.
     fn zero(&self) -> Value {
         match self.shape() {
@@ -308,7 +315,7 @@ impl<'t> Seed<'_, 't, '_> {
         mut entries: A,
     ) -> Result<Value, A::Error> {
         let mut object = Map::new();
-        let mut seen_as_null = Vec::new();
+        let mut seen_as_unset = Vec::new();
         while let Some(name) = entries.next_key::<String>()? {
             let path = Path::Field(self.path, &name);
             let Some(node) = fields.field(&name) else {
@@ -316,7 +323,7 @@ impl<'t> Seed<'_, 't, '_> {
                 self.walk.fault("unknown", &path);
                 continue;
             };
-            if object.contains_key(&name) || seen_as_null.contains(&name) {
+            if object.contains_key(&name) || seen_as_unset.contains(&name) {
                 self.walk.fault("duplicate", &path);
             }
             let seed = Seed {
@@ -326,9 +333,9 @@ impl<'t> Seed<'_, 't, '_> {
                 ..self
             };
             match entries.next_value_seed(seed)? {
-                Value::Null => {
+                value if value.is_null() || self.is_empty_map(node, &value) => {
                     object.remove(&name);
-                    seen_as_null.push(name);
+                    seen_as_unset.push(name);
                 }
                 value => {
                     object.insert(name, value);

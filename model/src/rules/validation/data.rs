@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::field::{Faults, Path};
-use super::json::{entries, get, items, text};
-use super::metadata::metadata;
+use super::json::{entries, get, text};
+use super::metadata::{finalizers, metadata};
 use super::{Subject, not_negative};
 use crate::rules::names;
 
@@ -80,18 +80,7 @@ pub fn secret(subject: Subject<'_>, faults: &mut Faults) {
     if size > DATA_LIMIT {
         faults.too_long(&data, DATA_LIMIT);
     }
-    let needed: &[&str] = match text(object, "type") {
-        "kubernetes.io/dockercfg" => &[".dockercfg"],
-        "kubernetes.io/dockerconfigjson" => &[".dockerconfigjson"],
-        "kubernetes.io/ssh-auth" => &["ssh-privatekey"],
-        "kubernetes.io/tls" => &["tls.crt", "tls.key"],
-        _ => &[],
-    };
-    for key in needed {
-        if get(object, "data").get(key).is_none() {
-            faults.required(&data.key(key), "");
-        }
-    }
+    super::secret_type::needs(object, &data, faults);
     if let Some(old) = subject.old
         && get(old, "type") != get(object, "type")
     {
@@ -110,13 +99,11 @@ pub fn namespace(subject: Subject<'_>, faults: &mut Faults) {
     metadata(subject.object, names::dns_label, faults);
     let root = Path::Root;
     let path = root.field("spec");
-    let path = path.field("finalizers");
-    for finalizer in items(get(subject.object, "spec"), "finalizers")
-        .iter()
-        .filter_map(Value::as_str)
-    {
-        faults.invalid_text(&path, finalizer, &names::qualified_name(finalizer));
-    }
+    finalizers(
+        get(subject.object, "spec"),
+        &path.field("finalizers"),
+        faults,
+    );
 }
 
 /// `v1` Event.

@@ -31,9 +31,21 @@ pub fn metadata(object: &Value, rule: NameRule, faults: &mut Faults) {
     labels(meta, "labels", &path, faults);
     annotations(meta, &path.field("annotations"), faults);
     owners(meta, &path.field("ownerReferences"), faults);
-    for finalizer in items(meta, "finalizers").iter().filter_map(Value::as_str) {
-        let at = path.field("finalizers");
-        faults.invalid_text(&at, finalizer, &names::qualified_name(finalizer));
+    finalizers(meta, &path.field("finalizers"), faults);
+}
+
+/// Finalizers that have no domain, since they are Kubernetes' own.
+const STANDARD_FINALIZERS: [&str; 3] = ["foregroundDeletion", "kubernetes", "orphan"];
+
+/// Checks `finalizers` of `parent` at `path` (`ValidateFinalizerName` of `pkg/apis/core/validation`).
+pub(super) fn finalizers(parent: &Value, path: &Path<'_>, faults: &mut Faults) {
+    for (index, finalizer) in items(parent, "finalizers").iter().enumerate() {
+        let name = finalizer.as_str().unwrap_or_default();
+        faults.invalid_text(path, name, &names::qualified_name(name));
+        if !name.contains('/') && !STANDARD_FINALIZERS.contains(&name) {
+            let detail = "name is neither a standard finalizer name nor is it fully qualified";
+            faults.invalid(&path.index(index), finalizer, detail);
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod node;
 mod pod;
 mod pod_update;
 mod probe;
+mod secret_type;
 mod volume;
 mod workload;
 
