@@ -66,14 +66,18 @@ fn normalised_line(line: &str, pod_prefix: &str) -> String {
 /// The word, or what stands for every word of its sort.
 fn replaced(word: &str, pod_prefix: &str) -> String {
     let hex = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let groups: Vec<&str> = word.split('-').collect();
-    let uid = groups.len() == 5
-        && groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && groups.iter().all(|g| hex(g));
+    let is_uid = |text: &str| {
+        let groups: Vec<&str> = text.split('-').collect();
+        groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+            && groups.iter().all(|group| hex(group))
+    };
     if is_age(word) {
         "[age]".to_owned()
-    } else if uid {
+    } else if is_uid(word) {
         "[uid]".to_owned()
+    } else if let Some((_, rest)) = word.split_once('_').filter(|(head, _)| is_uid(head)) {
+        // A container's name begins with its pod's UID.
+        format!("[uid]_{rest}")
     } else if word.len() >= 20
         && word.as_bytes()[4] == b'-'
         && word.contains('T')
@@ -144,6 +148,10 @@ fn what_differs_between_runs_is_replaced() {
     assert_eq!(
         line("  uid: 01234567-89ab-4cde-8f01-23456789abcd"),
         "  uid: [uid]"
+    );
+    assert_eq!(
+        line("in \"01234567-89ab-4cde-8f01-23456789abcd_0_a_0\": no"),
+        "in \"[uid]_0_a_0\": no"
     );
     assert_eq!(
         line("at 2026-11-21T23:20:42Z for 2m3s"),

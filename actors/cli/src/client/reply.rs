@@ -34,6 +34,14 @@ impl Reply {
         self.response.headers().get_all(WARNING).iter().count()
     }
 
+    /// The texts of the warnings that came with it.
+    pub fn warning_texts(&self) -> Vec<String> {
+        let values = self.response.headers().get_all(WARNING).iter();
+        values
+            .filter_map(|value| value.to_str().ok().map(warning_text))
+            .collect()
+    }
+
     /// The whole body, whatever the status.
     ///
     /// # Errors
@@ -86,6 +94,26 @@ impl Reply {
     }
 }
 
+/// The text of `299 - "text"` (RFC 9111, section 5.5: code, agent, quoted text); what has another form, as it is.
+fn warning_text(value: &str) -> String {
+    let quoted = value
+        .splitn(3, ' ')
+        .nth(2)
+        .and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
+    let Some(quoted) = quoted else {
+        return value.to_owned();
+    };
+    let mut text = String::with_capacity(quoted.len());
+    let mut rest = quoted.chars();
+    while let Some(next) = rest.next() {
+        text.extend(match next {
+            '\\' => rest.next(),
+            plain => Some(plain),
+        });
+    }
+    text
+}
+
 /// A body that is read line by line, as it comes.
 pub struct Lines {
     request: String,
@@ -123,5 +151,17 @@ impl Lines {
                 self.buffer.extend_from_slice(data);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::warning_text;
+
+    #[test]
+    fn the_text_of_a_warning_is_unquoted() {
+        let told = r#"299 - "unknown field \"spec.a\\b\"""#;
+        assert_eq!(warning_text(told), r#"unknown field "spec.a\b""#);
+        assert_eq!(warning_text("299 kube plain"), "299 kube plain");
     }
 }

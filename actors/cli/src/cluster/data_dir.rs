@@ -44,6 +44,11 @@ pub fn default_data_dir() -> PathBuf {
 }
 
 impl DataDir {
+    /// Whether some `up` has taken the directory, now or before.
+    pub fn was_taken(path: &Path) -> bool {
+        path.join("lock").exists()
+    }
+
     /// Makes the directory if need be, and takes it for this process.
     ///
     /// # Errors

@@ -51,10 +51,7 @@ impl Plan {
         insecure_address: Option<SocketAddr>,
         (trace, check): (Recording, Option<SocketAddr>),
     ) -> anyhow::Result<Self> {
-        ports::check_free(api_address, "--api-address")?;
-        if let Some(address) = insecure_address {
-            ports::check_free(address, "--insecure-address")?;
-        }
+        Plan::check_addresses(api_address, insecure_address)?;
         let mut free = ports::free_udp(4 + usize::from(nodes))?.into_iter();
         let mut place = || Place {
             data_dir: data_dir.to_owned(),
@@ -112,6 +109,21 @@ impl Plan {
             parts.push(planned(checker, 4, STOP_MS));
         }
         Ok(Plan { parts })
+    }
+
+    /// Checks that clients can be listened for where the user said.
+    ///
+    /// # Errors
+    /// If one of the addresses is busy, or not of this machine.
+    pub fn check_addresses(
+        api_address: SocketAddr,
+        insecure_address: Option<SocketAddr>,
+    ) -> anyhow::Result<()> {
+        ports::check_free(api_address, "--api-address")?;
+        match insecure_address {
+            Some(address) => ports::check_free(address, "--insecure-address"),
+            None => Ok(()),
+        }
     }
 
     /// The kubelets of nodes that an earlier run on the directory had, and that this plan has not: nobody adopts

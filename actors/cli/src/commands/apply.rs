@@ -11,7 +11,7 @@ use model::objects::kinds::{Kind, find_kind};
 use serde_json::Value;
 
 use super::resource;
-use crate::client::{Connection, Request, Server, find_kubeconfig};
+use crate::client::{Connection, Reply, Request, Server, find_kubeconfig};
 
 /// Longest file that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -137,9 +137,7 @@ async fn apply(
         present.bytes().await?;
         let collection = resource::path(kind, Some(&namespace), None);
         let body = Bytes::from(serde_json::to_vec(&object)?);
-        connection
-            .send(Request::post(&collection, body))
-            .await?
+        told(connection.send(Request::post(&collection, body)).await?)
             .done()
             .await
             .with_context(|| shown.clone())?;
@@ -151,9 +149,7 @@ async fn apply(
         body: Some(("application/merge-patch+json", body)),
         ..Request::new(Method::PATCH, &path)
     };
-    let after = connection
-        .send(patch)
-        .await?
+    let after = told(connection.send(patch).await?)
         .json()
         .await
         .with_context(|| shown.clone())?;
@@ -162,6 +158,14 @@ async fn apply(
         "{shown} {}",
         if same { "unchanged" } else { "configured" }
     ))
+}
+
+/// The answer, once its warnings stand on standard error, as kubectl shows them.
+fn told(reply: Reply) -> Reply {
+    for warning in reply.warning_texts() {
+        eprintln!("Warning: {warning}");
+    }
+    reply
 }
 
 #[cfg(test)]

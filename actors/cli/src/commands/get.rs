@@ -46,6 +46,7 @@ const EXAMPLES: &str = "\
 Examples:
   plimsoll get pods -A -o wide
   plimsoll get rs web -o yaml
+  plimsoll get pod/hello
   plimsoll get pods -l app=web -w";
 
 /// How objects are shown.
@@ -66,7 +67,32 @@ impl Get {
     ///
     /// # Errors
     /// What the server says, or why it cannot be asked.
-    pub fn execute(self) -> anyhow::Result<()> {
+    pub fn execute(mut self) -> anyhow::Result<()> {
+        if self.kind.contains(',') {
+            super::refuse_usage(
+                "get",
+                &format!(
+                    "{:?} is more than one kind: ask for one at a time",
+                    self.kind
+                ),
+            );
+        }
+        if let Some((kind, name)) = self.kind.split_once('/') {
+            if self.name.is_some() || self.all_namespaces || self.selector.is_some() {
+                super::refuse_usage(
+                    "get",
+                    &format!(
+                        "{:?} is one object: it goes with no other name, --all-namespaces or --selector",
+                        self.kind
+                    ),
+                );
+            }
+            self.name = Some(name.to_owned());
+            self.kind = kind.to_owned();
+        }
+        if self.name.as_deref().is_some_and(str::is_empty) {
+            super::refuse_usage("get", "the name of the object is empty");
+        }
         let kind = resource::find(&self.kind)?;
         let server = Server::from_kubeconfig(&find_kubeconfig(self.kubeconfig.as_deref()))?;
         super::block_on(self.show(kind, &server))

@@ -21,7 +21,8 @@ use std::future::Future;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub use table::Columns;
 
@@ -88,6 +89,17 @@ impl Command {
         }
         .map(|()| ExitCode::SUCCESS)
     }
+}
+
+/// Ends the program as for a command line that is not understood: with why, how `verb` is used, and 2.
+fn refuse_usage(verb: &str, why: &str) -> ! {
+    let mut line = Plimsoll::command();
+    line.build();
+    let found = line.find_subcommand(verb).cloned();
+    found
+        .unwrap_or(line)
+        .error(ErrorKind::ArgumentConflict, why)
+        .exit()
 }
 
 /// Runs a client's work on an event loop of its own.

@@ -83,6 +83,15 @@ impl Up {
     /// What is missing before anything was started, or the component that ended the cluster and its reason.
     pub fn execute(self) -> anyhow::Result<()> {
         let begun = Instant::now();
+        if self.insecure_address == Some(self.api_address) {
+            super::refuse_usage(
+                "up",
+                &format!(
+                    "--insecure-address and --api-address are both {}: each needs a port of its own",
+                    self.api_address
+                ),
+            );
+        }
         ensure!(
             !self.check || self.trace != Recording::Off,
             "--check reads traces: --trace has to be actions or full"
@@ -91,7 +100,13 @@ impl Up {
             nix::unistd::geteuid().is_root(),
             "pods need root: run it as root, as in `sudo plimsoll up`"
         );
-        let data_dir = DataDir::take(&self.data_dir.clone().unwrap_or_else(default_data_dir))?;
+        let data_dir = self.data_dir.clone().unwrap_or_else(default_data_dir);
+        // A start that cannot be leaves nothing in a new directory. In one that is in use, who uses it is the better
+        // answer.
+        if !DataDir::was_taken(&data_dir) {
+            Plan::check_addresses(self.api_address, self.insecure_address)?;
+        }
+        let data_dir = DataDir::take(&data_dir)?;
         let plan = Rc::new(self.plan(data_dir.path())?);
         forget_old_traces(data_dir.path())?;
         let environment = Environment::system();
@@ -275,8 +290,25 @@ fn pod_network(text: &str) -> Result<[u8; 2], String> {
     let address = text
         .strip_suffix("/16")
         .and_then(|address| address.parse::<Ipv4Addr>().ok());
-    match address.map(|address| address.octets()) {
-        Some([first, second, 0, 0]) => Ok([first, second]),
-        _ => Err("not a network of the form A.B.0.0/16".to_owned()),
+    let Some([first, second, 0, 0]) = address.map(|address| address.octets()) else {
+        return Err("not a network of the form A.B.0.0/16".to_owned());
+    };
+    match unusable([first, second]) {
+        None => Ok([first, second]),
+        Some(why) => Err(format!(
+            "pods cannot have these addresses: {why}; 10.244.0.0/16 would do"
+        )),
+    }
+}
+
+/// What else the addresses of a /16 are for, if pods cannot have them (RFC 6890; RFC 5771 for multicast).
+fn unusable(network: [u8; 2]) -> Option<&'static str> {
+    match network {
+        [0, _] => Some("0.0.0.0/8 means this host"),
+        [127, _] => Some("127.0.0.0/8 is loopback"),
+        [169, 254] => Some("169.254.0.0/16 is link-local"),
+        [224..=239, _] => Some("224.0.0.0/4 is multicast"),
+        [240..=255, _] => Some("240.0.0.0/4 is reserved"),
+        _ => None,
     }
 }

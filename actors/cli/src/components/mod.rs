@@ -56,7 +56,7 @@ pub enum Recording {
     /// Every action of every machine.
     #[default]
     Actions,
-    /// Every action and every input: a third of the throughput is paid for it.
+    /// Every action and every input: some 7 % of the throughput is paid for it.
     Full,
 }
 

@@ -36,6 +36,21 @@ fn what_is_not_understood_exits_with_2() {
         2,
         &["6443", "--api-address"],
     );
+    for (network, why) in [
+        ("127.0.0.0/16", "loopback"),
+        ("0.5.0.0/16", "this host"),
+        ("169.254.0.0/16", "link-local"),
+        ("224.1.0.0/16", "multicast"),
+        ("255.255.0.0/16", "reserved"),
+    ] {
+        fails(&["up", "--pod-network-cidr", network], 2, &[network, why]);
+    }
+    let same = "127.0.0.1:7443";
+    let both = ["up", "--api-address", same, "--insecure-address", same];
+    fails(&both, 2, &[same, "--insecure-address", "--api-address"]);
+    fails(&["get", "pods,rs"], 2, &["pods,rs", "one at a time"]);
+    fails(&["get", "pod/a", "b"], 2, &["pod/a", "one object"]);
+    fails(&["get", "pod/"], 2, &["name", "empty"]);
 }
 
 #[test]
@@ -86,6 +101,8 @@ mod before_anything_starts {
             1,
             &[&address, "in use", "--api-address"],
         );
+        let left = std::fs::read_dir(folder.path()).expect("a directory");
+        assert_eq!(left.count(), 0, "the directory is as it was");
         std::fs::write(folder.path().join("version"), "0\n").expect("written");
         fails(
             &["up", "--data-dir", &data_dir],
