@@ -205,8 +205,8 @@ impl Api {
     }
 }
 
-/// All that is wrong with a new object that has no name, nor gets one. The transaction machine asks for a name before it
-/// asks for anything else, and would tell of that alone.
+/// All that is wrong with a new object that has no name, nor gets one. The transaction machine asks for a name before
+/// it asks for anything else, and would tell of that alone.
 ///
 /// # Errors
 /// 422 with every fault.

@@ -146,8 +146,8 @@ async fn begun(kubelets: &Kubelets, node: &str, request: ExecRequest) -> Result<
 async fn refused(socket: WebSocket, status: &Status) {
     let (to_client, mut from_client) = socket.split();
     let mut out = Output { socket: to_client };
-    // client-go begins to read before it has made the streams that it reads for, and drops what comes too early. Once it
-    // answers, it reads.
+    // client-go begins to read before it has made the streams that it reads for, and drops what comes too early. Once
+    // it answers, it reads.
     if out.socket.send(Socket::Ping(Bytes::new())).await.is_err() {
         return;
     }

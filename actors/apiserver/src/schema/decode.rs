@@ -2,7 +2,8 @@
 //!
 //! Values of a wrong shape are errors. Fields that the schema does not know and keys that stand twice are
 //! reported, with what to do about them left to `fieldValidation`; unknown fields do not survive, as in
-//! Kubernetes. `null` and a map without entries stand for a field that is not set. Times and quantities leave in canonical form.
+//! Kubernetes. `null` and a map without entries stand for a field that is not set.
+//! Times and quantities leave in canonical form.
 
 use std::cell::RefCell;
 use std::fmt;

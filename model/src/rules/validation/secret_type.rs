@@ -31,10 +31,8 @@ pub(super) fn needs(secret: &Value, path: &Path<'_>, faults: &mut Faults) {
                 either.into_iter().for_each(required);
             }
         }
-        "kubernetes.io/ssh-auth" => {
-            if text(data, "ssh-privatekey").is_empty() {
-                required("ssh-privatekey");
-            }
+        "kubernetes.io/ssh-auth" if text(data, "ssh-privatekey").is_empty() => {
+            required("ssh-privatekey");
         }
         "kubernetes.io/tls" => ["tls.crt", "tls.key"]
             .into_iter()
