@@ -4,6 +4,7 @@ mod admission;
 mod completion;
 mod deadline;
 mod ended;
+mod failures;
 mod input;
 mod life;
 mod next;

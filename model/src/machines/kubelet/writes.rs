@@ -3,8 +3,8 @@
 use crate::actions::kubelet::KubeletAction;
 use crate::machine::{Out, Step};
 use crate::machines::kubelet::Kubelet;
-use crate::machines::kubelet::completion::STEP_MS;
 use crate::machines::kubelet::ended::tell;
+use crate::machines::kubelet::failures::STEP_MS;
 use crate::machines::kubelet::input::{Timer, Written};
 use crate::machines::kubelet::state::{Record, Removal, Retry, State};
 use crate::rules::backoff;

@@ -311,7 +311,11 @@ pub fn listed() -> Listed {
     const SIZES: &[Size] = &[
         size("tiny", "1 server, 1 client, 2 revisions, 1 extra", 2_989),
         size("ci", "2 servers, 1 client, 2 revisions, 1 extra", 154_102),
-        size("large", "2 servers, 1 client, 3 revisions, 1 extra", 0),
+        size(
+            "large",
+            "2 servers, 1 client, 3 revisions, 1 extra",
+            3_110_702,
+        ),
     ];
     Listed {
         name: "watch-machines",
