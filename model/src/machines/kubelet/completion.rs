@@ -4,10 +4,10 @@ use crate::actions::kubelet::KubeletAction;
 use crate::machine::{Now, Out, Step};
 use crate::machines::kubelet::Kubelet;
 use crate::machines::kubelet::ended::{how_it_ended, mark_ended, tell, unseen};
-use crate::machines::kubelet::failures::{not_started, step_failed, trouble};
+use crate::machines::kubelet::failures::{is_of_image, not_started, step_failed, trouble};
 use crate::machines::kubelet::input::{ContainerReport, Outcome, ReportedState};
 use crate::machines::kubelet::output::Operation;
-use crate::machines::kubelet::state::{Instance, Life, Record, Retry, Sandbox, State, Trouble};
+use crate::machines::kubelet::state::{Instance, Life, Record, Retry, Sandbox, State};
 
 /// An operation has ended. The end of one that is not under way (abandoned, or of a former plan) means nothing.
 pub fn done(
@@ -185,8 +185,8 @@ fn image_present(
         instance.image_ready = true;
         instance.image_id = id;
         // What else keeps it from being made is tried again as seldom as before.
-        let of_image = |trouble: &Trouble| trouble.reason.contains("Image");
-        if instance.trouble.as_ref().is_none_or(of_image) {
+        let trouble = instance.trouble.as_ref();
+        if trouble.is_none_or(|trouble| is_of_image(&trouble.reason)) {
             instance.setup_ms = None;
         }
         instance.trouble = None;

@@ -37,19 +37,7 @@ pub fn not_started(
         // The news of its end may have come first.
         let known = record.containers.get(container);
         let known = known.is_some_and(|instance| instance.ended().is_some());
-        tell(
-            record,
-            container,
-            true,
-            "Failed",
-            &format!("Error: {message}"),
-            out,
-        );
-        actions.push(KubeletAction::ContainerFailed {
-            pod: record.name.clone(),
-            container: container.to_owned(),
-            reason,
-        });
+        failed(record, container, reason, &message, out, actions);
         if known {
             return;
         }
@@ -79,21 +67,12 @@ pub fn trouble(
     out: &mut Out<Kubelet>,
     actions: &mut Vec<KubeletAction>,
 ) {
-    let image = matches!(reason.as_str(), "ErrImagePull" | "ErrImageNeverPull");
-    let (first, limit) = if image { IMAGE_MS } else { SETUP_MS };
-    tell(
-        record,
-        container,
-        true,
-        "Failed",
-        &format!("Error: {message}"),
-        out,
-    );
-    actions.push(KubeletAction::ContainerFailed {
-        pod: record.name.clone(),
-        container: container.to_owned(),
-        reason: reason.clone(),
-    });
+    let (first, limit) = if is_of_image(&reason) {
+        IMAGE_MS
+    } else {
+        SETUP_MS
+    };
+    failed(record, container, reason.clone(), &message, out, actions);
     let uid = record.name.uid.clone();
     if let Some(instance) = record.containers.get_mut(container) {
         let wait = backoff::next(instance.setup_ms, first, limit);
@@ -102,6 +81,31 @@ pub fn trouble(
         instance.trouble = Some(Trouble { reason, message });
         out.timer(Timer::Container(uid, container.to_owned()), wait);
     }
+}
+
+/// Whether it is the image that a container waits for.
+pub fn is_of_image(reason: &str) -> bool {
+    matches!(
+        reason,
+        "ErrImagePull" | "ErrImageNeverPull" | "ImagePullBackOff"
+    )
+}
+
+fn failed(
+    record: &Record,
+    container: &str,
+    reason: String,
+    message: &str,
+    out: &mut Out<Kubelet>,
+    actions: &mut Vec<KubeletAction>,
+) {
+    let text = format!("Error: {message}");
+    tell(record, container, true, "Failed", &text, out);
+    actions.push(KubeletAction::ContainerFailed {
+        pod: record.name.clone(),
+        container: container.to_owned(),
+        reason,
+    });
 }
 
 /// A step of the pod as a whole failed: the same again, later.
