@@ -1,5 +1,6 @@
-//! Who may do what clients do not: removes nodes that are off, has the store forget its history.
+//! Who may do what clients do not: removes nodes that are off, binds pods to them, has the store forget its history.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use model::messages::api::DeleteOptions;
@@ -8,13 +9,15 @@ use model::objects::bytes::Bytes;
 use model::objects::key::ObjectKey;
 use model::objects::kinds;
 use model::objects::status::Reason;
+use serde_json::json;
 use shell::{ApiClient, CallError};
 use tokio::time::{sleep, timeout};
 use transport::Link;
 
 use super::cluster::Cluster;
+use super::containers::{IMAGE, Script};
 use super::ledger::Ledger;
-use super::workload::uid;
+use super::workload::{NAMESPACE, uid};
 
 /// How long to wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,6 +29,8 @@ pub struct Administrator {
     api: ApiClient,
     store: Link,
     ledger: Ledger,
+    /// How many pods it has tried to bind: no name is used again.
+    pods: Cell<u64>,
 }
 
 impl Administrator {
@@ -38,6 +43,7 @@ impl Administrator {
             api: cluster.client(number)?,
             store: cluster.store_link(number + 1)?,
             ledger,
+            pods: Cell::new(0),
         })
     }
 
@@ -65,6 +71,33 @@ impl Administrator {
         Ok(())
     }
 
+    /// Creates a pod that is bound to a node from its beginning, whether or not that node is there, as one does that has
+    /// not heard of its removal. Returns when that is done or was not.
+    pub async fn bind_pod(&self, node: &str) {
+        self.pods.set(self.pods.get() + 1);
+        let script = Script {
+            runs: Some(Duration::from_secs(1)),
+            ..Script::default()
+        };
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": format!("late-{}", self.pods.get())},
+            "spec": {
+                "nodeName": node, "restartPolicy": "Never",
+                "containers": [{
+                    "name": "c1", "image": IMAGE, "args": script.args(),
+                    "imagePullPolicy": "IfNotPresent",
+                }],
+            },
+        });
+        let (pods, body) = (kinds::pods(), Bytes::from(pod.to_string().as_str()));
+        let created = timeout(PATIENCE, self.api.create(&pods, NAMESPACE, body)).await;
+        if let Ok(Ok(pod)) = created {
+            tracing::info!(key = %pod.key, node, "administrator: bound");
+            self.ledger.created(&uid(&pod), &pod.key);
+        }
+    }
+
     /// Has the store forget everything before its newest revision; false if it was not told that this is done.
     pub async fn compact(&self) -> bool {
         matches!(
@@ -75,7 +108,10 @@ impl Administrator {
 
     async fn compact_to_newest(&self) -> Option<()> {
         let revision = self.ask(StoreRequest::Progress).await?;
-        self.ask(StoreRequest::Compact { revision }).await?;
+        // As the compactors of two API servers: the store refuses the one that comes second.
+        let compact = || self.ask(StoreRequest::Compact { revision });
+        let (one, other) = tokio::join!(compact(), compact());
+        one.or(other)?;
         tracing::info!(revision, "fault: the store's history was compacted");
         Some(())
     }

@@ -40,13 +40,18 @@ pub enum Fault {
     Node,
     /// Memory, disk or process ids of a node run short.
     Pressure,
-    /// Somebody has the store forget its history.
+    /// Two who do not know of each other have the store forget its history at once.
     Compaction,
+    /// A write or sync of the store's disk fails with an error.
+    DiskFailure,
+    /// The host of a node loses power and its Node is removed, and when the pod GC collects its pods, the API server or
+    /// the store is killed, the controllers are cut off, or somebody binds more pods to it.
+    Collection,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Fault; 17] = [
+    pub const ALL: [Fault; 19] = [
         Fault::Loss,
         Fault::Delay,
         Fault::Reorder,
@@ -64,6 +69,8 @@ impl Fault {
         Fault::Node,
         Fault::Pressure,
         Fault::Compaction,
+        Fault::DiskFailure,
+        Fault::Collection,
     ];
 
     /// Its name on the command line.
@@ -86,6 +93,8 @@ impl Fault {
             Fault::Node => "node",
             Fault::Pressure => "pressure",
             Fault::Compaction => "compaction",
+            Fault::DiskFailure => "disk-failure",
+            Fault::Collection => "collection",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Lets faults happen, by chance and each for a while.
 
+mod collection;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -16,6 +18,7 @@ use super::cluster::Cluster;
 use super::faults::{Fault, Faults};
 use super::hardware::Shortage;
 use super::part::{Part, node_name};
+use super::watcher::Seen;
 
 /// How long there is between two faults, in milliseconds.
 const BETWEEN_MS: (u64, u64) = (200, 4_000);
@@ -47,6 +50,8 @@ pub struct Mishaps {
     parts: Vec<Part>,
     /// Hosts that a way can lead to or from.
     hosts: Vec<Part>,
+    /// What watchers see of pods, among others.
+    watchers: Vec<Seen>,
     random: SeededRandom,
     conditions: Cell<Conditions>,
     counts: RefCell<BTreeMap<Fault, Count>>,
@@ -54,18 +59,20 @@ pub struct Mishaps {
     over: watch::Sender<bool>,
     /// Nodes' hosts that have no power.
     outages: RefCell<JoinSet<()>>,
+    /// Whether one of them is without power until its pods are collected.
+    collecting: Cell<bool>,
 }
 
 impl Mishaps {
-    /// For a cluster of these parts with this administrator and these clients.
+    /// For a cluster of these parts with this administrator and these watchers; a way can lead to or from each of `hosts`.
     pub fn new(
         cluster: Rc<Cluster>,
         administrator: Administrator,
         parts: Vec<Part>,
-        clients: impl Iterator<Item = u8>,
+        hosts: Vec<Part>,
+        watchers: Vec<Seen>,
         seed: u64,
     ) -> Rc<Self> {
-        let hosts = parts.iter().copied().chain(clients.map(Part::Client));
         let conditions = Conditions {
             delay_min: WAY,
             delay_max: WAY,
@@ -74,24 +81,20 @@ impl Mishaps {
         Rc::new(Mishaps {
             cluster,
             administrator,
-            hosts: hosts.collect(),
+            hosts,
             parts,
+            watchers,
             random: SeededRandom::stream(seed, "mishaps"),
             conditions: Cell::new(conditions),
             counts: RefCell::default(),
             over: watch::Sender::new(false),
             outages: RefCell::default(),
+            collecting: Cell::new(false),
         })
     }
 
-    /// Lets these faults happen until then; `in_transition` tells whether a pod is on its way just now. When it
-    /// returns, everything is in order again.
-    pub async fn happen(
-        self: &Rc<Self>,
-        faults: &Faults,
-        until: Instant,
-        in_transition: impl Fn() -> bool,
-    ) {
+    /// Lets these faults happen until then. When it returns, everything is in order again.
+    pub async fn happen(self: &Rc<Self>, faults: &Faults, until: Instant) {
         let kinds = faults.kinds();
         loop {
             let pause = Duration::from_millis(self.random.between(BETWEEN_MS.0, BETWEEN_MS.1));
@@ -104,15 +107,20 @@ impl Mishaps {
                 continue;
             };
             if self.happens(fault).await {
-                let mut counts = self.counts.borrow_mut();
-                let count = counts.entry(fault).or_default();
-                count.times += 1;
-                count.in_transition += u64::from(in_transition());
+                self.note(fault);
             }
         }
         self.end();
         let mut outages = self.outages.take();
         while outages.join_next().await.is_some() {}
+    }
+
+    /// A fault has happened.
+    fn note(&self, fault: Fault) {
+        let mut counts = self.counts.borrow_mut();
+        let count = counts.entry(fault).or_default();
+        count.times += 1;
+        count.in_transition += u64::from(self.watchers.iter().any(Seen::in_transition));
     }
 
     /// How often each fault happened.
@@ -144,10 +152,11 @@ impl Mishaps {
             machine.lacks(None);
         }
         self.cluster.drive.set_speed(Speed::default());
+        self.cluster.drive.mend();
         tracing::info!("no more faults from here on");
     }
 
-    /// False if there was nothing that it could have happened to.
+    /// False if there was nothing that it could have happened to, or if it happens later and is noted then.
     async fn happens(self: &Rc<Self>, fault: Fault) -> bool {
         let random = &self.random;
         match fault {
@@ -244,6 +253,14 @@ impl Mishaps {
                 self.later(SHORTAGE_MS, move |_| machine.lacks(None));
             }
             Fault::Compaction => return self.administrator.compact().await,
+            Fault::DiskFailure => {
+                tracing::info!("fault: the store's disk fails");
+                self.cluster.drive.fail();
+            }
+            Fault::Collection => {
+                self.collection();
+                return false;
+            }
         }
         true
     }

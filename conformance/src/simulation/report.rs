@@ -79,6 +79,7 @@ impl Report {
         sum.losses.after_a_commit += outcome.losses.after_a_commit;
         sum.losses.writes_lost += outcome.losses.writes_lost;
         sum.losses.writes_torn += outcome.losses.writes_torn;
+        sum.losses.commits_failed += outcome.losses.commits_failed;
         for (fault, count) in &outcome.faults {
             let all = sum.faults.entry(*fault).or_default();
             all.times += count.times;
@@ -162,13 +163,14 @@ impl fmt::Display for Ended<'_> {
         let losses = self.0;
         write!(
             f,
-            "the store ended {} times idle, {} before, {} within, {} after a commit; {} unsynced writes lost, {} torn",
+            "the store ended {} times idle, {} before, {} within, {} after a commit; {} unsynced writes lost, {} torn; {} commits failed",
             losses.idle,
             losses.before_a_commit,
             losses.within_a_commit,
             losses.after_a_commit,
             losses.writes_lost,
-            losses.writes_torn
+            losses.writes_torn,
+            losses.commits_failed
         )
     }
 }

@@ -95,12 +95,22 @@ async fn simulated(options: Options, directory: std::path::PathBuf) -> anyhow::R
     let watchers = watchers(&cluster, &ledger)?;
     let administrator = Administrator::new(&cluster, ADMINISTRATOR, ledger.clone())?;
     let clients = (1..=CLIENTS).chain((WATCHERS..).take(watchers.len()));
+    let hosts = parts.iter().copied().chain(clients.map(Part::Client));
+    let seen = watchers.iter().map(|(.., seen)| seen.clone());
+    let mishaps = Mishaps::new(
+        cluster.clone(),
+        administrator,
+        parts.clone(),
+        hosts.collect(),
+        seen.collect(),
+        options.seed,
+    );
     let stage = Stage {
         ledger,
         deeds: Deeds::default(),
         watchers,
         judge: cluster.client(JUDGE)?,
-        mishaps: Mishaps::new(cluster.clone(), administrator, parts, clients, options.seed),
+        mishaps,
         cluster,
     };
     let until = Instant::now() + options.acting;
@@ -181,10 +191,7 @@ impl Stage {
             let client = Client::new(api, options.seed, (number, options.nodes), ledger, deeds);
             clients.spawn_local(client.act(until));
         }
-        let in_transition = || self.watchers.iter().any(|(.., seen)| seen.in_transition());
-        self.mishaps
-            .happen(&options.faults, until, in_transition)
-            .await;
+        self.mishaps.happen(&options.faults, until).await;
         while let Some(client) = clients.join_next().await {
             client?;
         }

@@ -21,7 +21,7 @@ use super::ledger::Ledger;
 use super::part::node_name;
 
 /// Where nearly everything happens.
-const NAMESPACE: &str = "default";
+pub(super) const NAMESPACE: &str = "default";
 /// How long a client waits between two actions, in milliseconds.
 const PAUSE_MS: (u64, u64) = (20, 1_500);
 /// How long a client waits for an answer before it takes the outcome for unknown.

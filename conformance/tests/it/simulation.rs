@@ -8,12 +8,19 @@ use conformance::simulation::{Fault, Faults, Options, Outcome, Report, run};
 /// Seeds that CI runs, with all faults.
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=6;
 /// Actions that only some faults and clients bring about.
-const RARE: [&str; 4] = [
+const RARE: [&str; 7] = [
     "kubelet NodeReported",
     "kubelet PodRejected",
     "store Compacted",
+    "store Failed",
+    "store PersistFailed",
+    "store Waiting",
     "watch_cache Filled",
 ];
+/// Seeds of runs in which nothing but collections of pods goes wrong, as many of them as it takes for the pod GC to do
+/// all that only this brings about.
+const COLLECTIONS: std::ops::RangeInclusive<u64> = 1..=16;
+const COLLECTING: [&str; 2] = ["pod_gc Failed", "pod_gc Waits"];
 /// Seeds that once found something, and what. The run behind a seed changes with the code, so each is kept as a check
 /// of a machine or an acceptor too; here it is run again as it was.
 const FOUND: [(u64, &str); 3] = [
@@ -121,6 +128,25 @@ fn seeds_with_all_faults() {
         let taken = report.sum.actions.contains_key(action);
         assert!(taken, "{action} was never taken");
     }
+}
+
+#[test]
+fn a_collection_that_goes_wrong_is_begun_again() {
+    let mut report = Report::default();
+    let missing = |report: &Report| {
+        let taken = |action: &&str| report.sum.actions.contains_key(*action);
+        COLLECTING.into_iter().find(|action| !taken(action))
+    };
+    for seed in COLLECTIONS {
+        let outcome = simulate(seed, 1, 50, "collection".parse().expect("a fault"));
+        hold(&outcome);
+        report.add(outcome);
+        if missing(&report).is_none() {
+            break;
+        }
+    }
+    println!("{report}");
+    assert_eq!(missing(&report), None, "was never taken");
 }
 
 #[test]

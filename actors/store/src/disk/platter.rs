@@ -23,7 +23,7 @@ struct State {
     unsynced: Vec<Write>,
     /// Counts the ends of processes. Who opened it before the last one has it no more.
     life: u64,
-    /// How many more writes and syncs are carried out before the power fails; `None` for as many as there are.
+    /// How many more writes and syncs are carried out before all fail; `None` for as many as there are.
     fuse: Option<u64>,
 }
 
@@ -54,9 +54,9 @@ impl Platter {
         }
     }
 
-    /// Lets the power fail after so many more writes and syncs.
-    pub(super) fn fail_after(&self, operations: u64) {
-        self.state().fuse = Some(operations);
+    /// Lets every write and sync fail after so many more; `None` for never.
+    pub(super) fn fail_after(&self, operations: Option<u64>) {
+        self.state().fuse = operations;
     }
 
     /// The process ends and the machine goes on: what was written stays, synced or not.
@@ -147,7 +147,7 @@ impl Opened {
     fn operation(&self) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.state()?;
         match &mut state.fuse {
-            Some(0) => return Err(io::Error::other("the power has failed")),
+            Some(0) => return Err(io::Error::other("the drive has failed")),
             Some(left) => *left -= 1,
             None => {}
         }

@@ -52,6 +52,8 @@ pub struct Losses {
     pub writes_lost: u64,
     /// Writes that were not synced, of which some sectors were kept.
     pub writes_torn: u64,
+    /// Commits that failed because the drive did; the process ended by itself.
+    pub commits_failed: u64,
 }
 
 /// The drive of a machine. It outlives the processes that use it; clones are the same drive.
@@ -98,6 +100,18 @@ impl Drive {
         self.0.speed.set(speed);
     }
 
+    /// Lets a write or sync of the next commits fail, and every one after it until the process that uses the drive has
+    /// ended, as after an input/output error. What was written stays as it is.
+    pub fn fail(&self) {
+        let operations = self.0.random.below(OPERATIONS_OF_A_COMMIT);
+        self.0.platter.fail_after(Some(operations));
+    }
+
+    /// Nothing fails from here on, unless it has failed already.
+    pub fn mend(&self) {
+        self.0.platter.fail_after(None);
+    }
+
     /// Whether a commit is under way.
     pub fn is_busy(&self) -> bool {
         self.0.under_way.borrow().is_some()
@@ -139,7 +153,7 @@ impl Drive {
             Some(_) if random.once_in(3) => losses.before_a_commit += 1,
             Some(commit) => {
                 losses.within_a_commit += 1;
-                platter.fail_after(random.below(OPERATIONS_OF_A_COMMIT));
+                platter.fail_after(Some(random.below(OPERATIONS_OF_A_COMMIT)));
                 if let Some(file) = commit.file.borrow_mut().as_mut() {
                     // It fails where it is cut off; what it left behind is what this is about.
                     let _ = file.commit(&commit.records);
@@ -152,16 +166,21 @@ impl Drive {
     /// Does the commit that is under way, unless it is done already.
     fn carry_out(&self) -> Result<(), DiskError> {
         let mut under_way = self.0.under_way.borrow_mut();
-        match under_way.as_mut().filter(|commit| !commit.written) {
-            None => Ok(()),
-            Some(commit) => {
-                commit.written = true;
-                match commit.file.borrow_mut().as_mut() {
-                    Some(file) => file.commit(&commit.records),
-                    None => Err(DiskError::Ended(" before it was loaded")),
-                }
-            }
+        let Some(commit) = under_way.as_mut().filter(|commit| !commit.written) else {
+            return Ok(());
+        };
+        commit.written = true;
+        let done = match commit.file.borrow_mut().as_mut() {
+            Some(file) => file.commit(&commit.records),
+            None => Err(DiskError::Ended(" before it was loaded")),
+        };
+        if done.is_err() {
+            *under_way = None;
+            let mut losses = self.0.losses.get();
+            losses.commits_failed += 1;
+            self.0.losses.set(losses);
         }
+        done
     }
 
     fn takes(&self) -> Duration {

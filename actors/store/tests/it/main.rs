@@ -1,6 +1,7 @@
 //! The store from outside: its file, its process, its connections.
 
 mod client;
+mod drive;
 mod etcd;
 mod etcd_server;
 mod file;

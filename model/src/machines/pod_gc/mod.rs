@@ -4,4 +4,4 @@ mod step;
 mod view;
 
 pub use step::{PodGc, Session};
-pub use view::{Seen, View};
+pub use view::{QUARANTINE_MS, Seen, View};

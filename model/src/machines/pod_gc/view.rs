@@ -13,7 +13,7 @@ use crate::objects::kinds;
 use crate::objects::meta::Meta;
 
 /// How long a node may be away before its pods are removed, in milliseconds (`quarantineTime` of podgc).
-pub(super) const QUARANTINE_MS: u64 = 40_000;
+pub const QUARANTINE_MS: u64 = 40_000;
 
 /// What is read of a pod or node: of a node only that it is there.
 #[derive(
