@@ -30,5 +30,6 @@ const SECTIONS: &[(&str, &str)] = &[
     ("objects", include_str!("kubectl/objects.txt")),
     ("pods", include_str!("kubectl/pods.txt")),
     ("replicasets", include_str!("kubectl/replicasets.txt")),
+    ("kinds", include_str!("kubectl/kinds.txt")),
     ("errors", include_str!("kubectl/errors.txt")),
 ];

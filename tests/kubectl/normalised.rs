@@ -16,8 +16,12 @@ pub(super) fn normalised(text: &str, cluster: &Cluster) -> String {
     result
 }
 
-/// Fields of `kubectl describe` whose whole value differs between two runs.
+/// Fields of `kubectl describe`, `version`, JSON and YAML whose whole value differs between two runs or two machines.
 const VARYING: &[&str] = &[
+    "Client Version:",
+    "Kustomize Version:",
+    "resourceVersion:",
+    "\"resourceVersion\":",
     "Start Time:",
     "Started:",
     "Finished:",

@@ -18,10 +18,11 @@ mod selector;
 mod shorthand;
 mod store;
 mod store_model;
-mod store_wire;
+
 mod supervisor;
 mod time;
 mod transaction;
 mod watch_cache;
 mod watch_cache_model;
+mod wire;
 mod workqueue;

@@ -1,8 +1,4 @@
-//! The supervisor: keeps the components of a cluster running, one process each, and stops them in order.
-//!
-//! It starts everything at once. A component that ends is started again as its next incarnation after a
-//! back-off that grows while it keeps dying; one that refuses to start the first time ends the whole run with its
-//! reason. A stop goes rank by rank: the kubelets while the API server still serves, the store last.
+#![doc = include_str!("README.md")]
 
 mod input;
 mod output;
