@@ -27,9 +27,24 @@ const VARYING: &[&str] = &[
     "Finished:",
     "Container ID:",
     "Image ID:",
+    "imageID:",
+    "Resource Version:",
+    "DiskPressure ",
+    "cpu:",
+    "memory:",
+    "ephemeral-storage:",
+    "cpu  ",
+    "Machine ID:",
+    "System UUID:",
+    "Kernel Version:",
+    "OS Image:",
+    "Architecture:",
+    "PodCIDR:",
+    "PodCIDRs:",
 ];
 
 fn normalised_line(line: &str, pod_prefix: &str) -> String {
+    let line = &without_dates(line);
     let indent: String = line.chars().take_while(|c| *c == ' ').collect();
     if let Some(field) = VARYING
         .iter()
@@ -67,6 +82,26 @@ fn normalised_line(line: &str, pod_prefix: &str) -> String {
     kept
 }
 
+/// The line with `[time]` in place of each date as `kubectl describe` tells it (RFC 1123).
+fn without_dates(line: &str) -> String {
+    const LONG: usize = "Sun, 22 Nov 2026 16:52:36 +0000".len();
+    let mut kept = String::new();
+    let mut rest = line;
+    while let Some(at) = rest.find(", ") {
+        let date = at.checked_sub(3).and_then(|at| rest.get(at..at + LONG));
+        let (before, after) = match date.filter(|date| date.ends_with(" +0000")) {
+            Some(_) => (at - 3, at - 3 + LONG),
+            None => (at + 2, at + 2),
+        };
+        kept.push_str(&rest[..before]);
+        if before != after {
+            kept.push_str("[time]");
+        }
+        rest = &rest[after..];
+    }
+    kept + rest
+}
+
 /// The word, or what stands for every word of its sort.
 fn replaced(word: &str, pod_prefix: &str) -> String {
     let hex = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -93,12 +128,17 @@ fn replaced(word: &str, pod_prefix: &str) -> String {
         .is_some_and(|rest| rest.split('.').all(|part| part.parse::<u16>().is_ok()))
     {
         "[ip]".to_owned()
-    } else if let Some((before, id)) = word
-        .split_once("://")
-        .filter(|(_, id)| id.len() >= 32 && hex(id))
+    } else if let Some((before, rest)) = word.split_once("://").and_then(|(before, id)| {
+        let (uid, rest) = id.split_once('_')?;
+        is_uid(uid).then_some((before, rest))
+    }) {
+        format!("{before}://[uid]_{rest}")
+    } else if let Some((before, _)) = word
+        .rsplit_once('.')
+        .filter(|(_, suffix)| suffix.len() == 16 && hex(suffix))
     {
-        let _ = id;
-        format!("{before}://[id]")
+        // An event's name ends with its time.
+        format!("{before}.[time]")
     } else if let Some((before, suffix)) = word
         .rsplit_once('-')
         .filter(|(_, suffix)| is_generated(suffix))
@@ -160,6 +200,12 @@ fn what_differs_between_runs_is_replaced() {
     assert_eq!(
         line("at 2026-11-21T23:20:42Z for 2m3s"),
         "at [time] for [age]"
+    );
+    assert_eq!(
+        line(
+            "  Ready  True  Sun, 22 Nov 2026 16:52:36 +0000  Sun, 22 Nov 2026 16:52:36 +0000  x, y"
+        ),
+        "  Ready   True   [time]   [time]   x, y"
     );
     assert_eq!(line("stays: 250m cpu, pods"), "stays: [age] cpu, pods");
     assert_eq!(line("class pods 10"), "class pods 10");
