@@ -28,6 +28,30 @@ struct Inner {
     watches: BTreeMap<WatchId, mpsc::UnboundedSender<Outgoing>>,
 }
 
+/// An ask on its way to the machine. One that does not arrive, because its connection has been replaced, is forgotten.
+pub(crate) struct Asked<'a> {
+    clients: &'a Clients,
+    id: AskId,
+}
+
+impl Asked<'_> {
+    /// Its name.
+    pub(crate) fn id(&self) -> AskId {
+        self.id
+    }
+
+    /// The machine has it, and answers.
+    pub(crate) fn taken(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.clients.inner.borrow_mut().asks.remove(&self.id);
+    }
+}
+
 impl Clients {
     pub(crate) fn new() -> Self {
         let inner = Inner {
@@ -41,12 +65,13 @@ impl Clients {
     }
 
     /// Names an ask and keeps the duty to answer it.
-    pub(crate) fn ask(&self, responder: Responder) -> AskId {
+    pub(crate) fn ask(&self, responder: Responder) -> Asked<'_> {
         let mut inner = self.inner.borrow_mut();
         inner.last += 1;
         let id = inner.last;
         inner.asks.insert(id, responder);
-        id
+        let clients = self;
+        Asked { clients, id }
     }
 
     /// Names a watch and gives its frames.

@@ -1,6 +1,7 @@
 //! The store from its start to its end.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use anyhow::Context;
@@ -9,6 +10,7 @@ use model::messages::store::{Segment, StoreRequest, Wire};
 use model::trace::Header;
 use shell::{Component, Environment, Handle, Shutdown, Start, TraceWriter, Tracing};
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use transport::{Connection, Endpoint, Incoming, Limits, Message, Responder};
 
 use crate::clients::Clients;
@@ -200,13 +202,22 @@ async fn serve<M: Front>(
     ended
 }
 
+/// Talks with every API server that connects. Nothing is heard over the connection before, once a process has made another:
+/// it may send again what it has no answer to, and that must not be carried out twice.
 async fn accept<M: Front>(endpoint: &Endpoint, clients: &Clients, handle: &Handle<M>) {
+    let mut talks: BTreeMap<u64, AbortHandle> = BTreeMap::new();
     while let Some(accepted) = endpoint.accept().await {
         match accepted {
             Ok(connection)
                 if connection.identity().component() == transport::Component::Apiserver =>
             {
-                tokio::task::spawn_local(converse(connection, clients.clone(), handle.clone()));
+                talks.retain(|_, talk| !talk.is_finished());
+                let process = connection.peer_origin();
+                if let Some(before) = talks.remove(&process) {
+                    before.abort();
+                }
+                let talk = converse(connection, clients.clone(), handle.clone());
+                talks.insert(process, tokio::task::spawn_local(talk).abort_handle());
             }
             Ok(connection) => {
                 tracing::warn!(peer = %connection.identity(), "refused: only the API server talks to the store");
@@ -260,12 +271,11 @@ async fn ask<M: Front>(
         });
     match request {
         Ok(request) => {
-            let from = clients.ask(responder);
-            handle
-                .caused_by(message.id)
-                .send(M::ask(from, request))
-                .await
-                .is_ok()
+            let asked = clients.ask(responder);
+            let taken = handle.caused_by(message.id);
+            let taken = taken.send(M::ask(asked.id(), request)).await.is_ok();
+            asked.taken();
+            taken
         }
         Err(reason) => {
             responder.refuse(&reason);

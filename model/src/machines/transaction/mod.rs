@@ -4,6 +4,8 @@ mod bind;
 mod create;
 mod decision;
 mod deletion;
+mod doubt;
+mod failures;
 mod input;
 mod output;
 mod state;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::messages::store::{KeyValue, OperationResult};
 use crate::objects::key::ObjectKey;
 
 use super::decision::Attempt;
@@ -40,6 +41,21 @@ pub(super) enum Asked<V> {
     Read,
     /// To write.
     Write(Attempt<V>),
+    /// What became of a write whose answer was lost.
+    Fate(Doubt<V>),
+    /// To write, as before: it was not carried out the first time.
+    WriteAgain(Attempt<V>),
+}
+
+/// A write whose answer was lost.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Doubt<V> {
+    /// What was sent.
+    pub(super) attempt: Attempt<V>,
+    /// Whether other writes of this server to the object wait until it is known.
+    pub(super) alone: bool,
+    /// Whether what has not been carried out by now never will.
+    pub(super) over: bool,
 }
 
 impl<V, C> State<V, C> {
@@ -51,5 +67,30 @@ impl<V, C> State<V, C> {
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
         self.pending.is_empty()
+    }
+}
+
+impl<V, C> Pending<V, C> {
+    /// Takes in what the store read: the object, and its namespace if it has one.
+    pub(super) fn see(&mut self, results: Vec<OperationResult<V>>) {
+        let mut read = results.into_iter().map(|result| match result {
+            OperationResult::Range(range) => range.items.into_iter().next(),
+            OperationResult::Put | OperationResult::Deleted { .. } => None,
+        });
+        self.object = read.next().flatten().map_or(Seen::Absent, seen);
+        if let Some(namespace) = read.next() {
+            self.namespace = namespace.map_or(Seen::Absent, seen);
+        }
+        self.confirmed = true;
+    }
+}
+
+fn seen<V>(found: KeyValue<V>) -> Seen<V> {
+    match found.value {
+        Some(value) => Seen::Present {
+            revision: found.mod_revision,
+            value,
+        },
+        None => Seen::Absent,
     }
 }

@@ -7,23 +7,21 @@ use bincode::{Decode, Encode};
 
 use crate::actions::transaction::TransactionAction as Action;
 use crate::machine::{Machine, Now, Out, Step};
-use crate::messages::store::{KeyValue, OperationResult, StoreError, StoreResponse, Transaction};
+use crate::messages::store::{OperationResult, StoreError, StoreResponse, Transaction};
 use crate::objects::key::ObjectKey;
 use crate::objects::status::{Reason, Status};
 
 use super::decision::{Attempt, Decision, Question, Refused, decide, reads};
+use super::failures::{beaten, refused, unreached};
 use super::input::{Input, Seen, WriteId, WriteVerb};
 use super::output::{Outcome, Output, Written};
 use super::state::{Asked, Pending, State};
 use super::strategy::Strategy;
-use super::update::MODIFIED;
 
 /// Writes that may be under way at once, waiting ones included.
 pub const WRITES_LIMIT: usize = 8192;
 /// How often a write is decided before it is answered with a conflict.
-const ATTEMPTS_LIMIT: u32 = 16;
-/// How many generated names are tried (KEP-4420).
-const NAMES_LIMIT: u32 = 8;
+pub(super) const ATTEMPTS_LIMIT: u32 = 16;
 
 /// The machine.
 #[derive(Clone, Debug, Encode, Decode)]
@@ -33,12 +31,12 @@ pub struct Transactions<S> {
 }
 
 /// A step while it is taken.
-struct Turn<'a, S: Strategy> {
-    strategy: &'a S,
-    state: &'a mut State<S::Value, S::Change>,
+pub(super) struct Turn<'a, S: Strategy> {
+    pub(super) strategy: &'a S,
+    pub(super) state: &'a mut State<S::Value, S::Change>,
     now: Now,
-    out: &'a mut Out<Transactions<S>>,
-    actions: Vec<Action>,
+    pub(super) out: &'a mut Out<Transactions<S>>,
+    pub(super) actions: Vec<Action>,
     /// Writes whose turn has come in their lanes.
     ready: VecDeque<WriteId>,
 }
@@ -105,8 +103,8 @@ impl<S: Strategy> Machine for Transactions<S> {
                 return Step::Nothing;
             }
             Input::Stored { id, response } => turn.stored(id, response),
-            Input::Unsent { id } => turn.answer(id, Err(unreached())),
-            Input::Lost { id } => turn.lost(id),
+            Input::Unsent { id } => turn.unsent(id),
+            Input::Lost { id } => turn.lost(id, true),
         }
         while let Some(id) = turn.ready.pop_front() {
             turn.attempt(id);
@@ -143,7 +141,7 @@ impl<S: Strategy> Turn<'_, S> {
             let result = Err(status);
             return self.out.push(Output::Answer { id, result });
         }
-        // Creates need no lane: of two, the store lets one win, and the other has its answer.
+        // Creates wait in no lane: of two, the store lets one win, and the other has its answer.
         let create = matches!(pending.write.verb, WriteVerb::Create(_));
         self.state.pending.insert(id, pending);
         if create {
@@ -191,22 +189,39 @@ impl<S: Strategy> Turn<'_, S> {
                 let expected = attempt.expected;
                 self.answer(id, Ok(attempt.written(expected)));
             }
-            Ok(Decision::Write(attempt)) => {
-                pending.attempts += 1;
-                self.actions.push(Action::Attempted {
-                    id,
-                    key: attempt.key.clone(),
-                    uid: attempt.uid.clone(),
-                    expected: attempt.expected,
-                    effect: attempt.effect.clone(),
-                });
-                let transaction = attempt.transaction();
-                pending.asked = Asked::Write(attempt);
-                self.out.push(Output::Ask { id, transaction });
-            }
+            Ok(Decision::Write(attempt)) => self.send(id, attempt, false),
             Ok(Decision::Nothing(written)) => self.answer(id, Ok(written)),
             Err(Refused { status, .. }) => self.answer(id, Err(status)),
         }
+    }
+
+    /// Asks the store to write: for the first time, or again because the first time did nothing.
+    pub(super) fn send(&mut self, id: WriteId, attempt: Attempt<S::Value>, again: bool) {
+        let Some(pending) = self.state.pending.get_mut(&id) else {
+            return;
+        };
+        // But who writes what a create makes waits for its answer.
+        if attempt.expected == 0 && !attempt.generated {
+            let lane = self.state.lanes.entry(attempt.key.clone()).or_default();
+            if lane.is_empty() {
+                lane.push_back(id);
+                pending.write.key.clone_from(&attempt.key);
+            }
+        }
+        pending.attempts += 1;
+        self.actions.push(Action::Attempted {
+            id,
+            key: attempt.key.clone(),
+            uid: attempt.uid.clone(),
+            expected: attempt.expected,
+            effect: attempt.effect.clone(),
+        });
+        let transaction = attempt.transaction();
+        pending.asked = match again {
+            false => Asked::Write(attempt),
+            true => Asked::WriteAgain(attempt),
+        };
+        self.out.push(Output::Ask { id, transaction });
     }
 
     fn stored(&mut self, id: WriteId, response: StoreResponse<S::Value>) {
@@ -217,9 +232,9 @@ impl<S: Strategy> Turn<'_, S> {
                 results,
             } => (revision, succeeded, results),
             StoreResponse::Failed(StoreError::Failed { .. } | StoreError::Unknown { .. }) => {
-                return self.lost(id);
+                return self.lost(id, false);
             }
-            StoreResponse::Failed(error) => return self.answer(id, Err(refused(&error))),
+            StoreResponse::Failed(error) => return self.refuse(id, &error),
             _ => {
                 let what = "the store answered a transaction with something else";
                 return self.answer(id, Err(Status::new(Reason::InternalError, what)));
@@ -229,45 +244,88 @@ impl<S: Strategy> Turn<'_, S> {
             return;
         };
         match std::mem::replace(&mut pending.asked, Asked::Nothing) {
-            Asked::Write(attempt) if succeeded => {
-                self.actions.push(Action::Committed {
-                    id,
-                    key: attempt.key.clone(),
-                    uid: attempt.uid.clone(),
-                    revision,
-                    effect: attempt.effect.clone(),
-                });
-                self.committed(id, attempt.written(revision));
+            Asked::Write(attempt) | Asked::WriteAgain(attempt) if succeeded => {
+                self.carried_out(id, attempt, revision);
             }
-            Asked::Write(attempt) => {
-                self.actions.push(Action::LostRace { id });
-                see(pending, results);
-                match beaten(&attempt, pending) {
-                    Some(status) => self.answer(id, Err(status)),
-                    None => self.attempt(id),
+            Asked::Write(attempt) => self.lost_race(id, &attempt, results),
+            Asked::WriteAgain(attempt) => {
+                if let Some(attempt) = self.lost_again(id, attempt, revision, &results) {
+                    self.lost_race(id, &attempt, results);
                 }
             }
             Asked::Read => {
                 self.actions.push(Action::Confirmed { id });
-                see(pending, results);
+                pending.see(results);
                 self.attempt(id);
             }
+            Asked::Fate(doubt) => self.settle(id, doubt, revision, &results),
             Asked::Nothing => {}
         }
     }
 
-    fn lost(&mut self, id: WriteId) {
-        let asked = self.state.pending.get(&id).map(|pending| &pending.asked);
-        if let Some(Asked::Write(_)) = asked {
-            self.actions.push(Action::Unknown { id });
-            self.finish(id, Err(unknown()));
-        } else {
-            self.answer(id, Err(unreached()));
+    /// Decides a write again from what the store has, or says why not.
+    fn lost_race(
+        &mut self,
+        id: WriteId,
+        attempt: &Attempt<S::Value>,
+        results: Vec<OperationResult<S::Value>>,
+    ) {
+        self.actions.push(Action::LostRace { id });
+        let Some(pending) = self.state.pending.get_mut(&id) else {
+            return;
+        };
+        pending.see(results);
+        match beaten(attempt, pending) {
+            Some(status) => self.answer(id, Err(status)),
+            None => self.attempt(id),
         }
     }
 
+    /// The store will not.
+    fn refuse(&mut self, id: WriteId, error: &StoreError) {
+        match self.asked(id) {
+            Some(Asked::Fate(_)) => self.give_up(id),
+            _ => self.answer(id, Err(refused(error))),
+        }
+    }
+
+    fn unsent(&mut self, id: WriteId) {
+        match self.asked(id) {
+            Some(Asked::Fate(_)) => self.give_up(id),
+            _ => self.answer(id, Err(unreached())),
+        }
+    }
+
+    fn asked(&self, id: WriteId) -> Option<&Asked<S::Value>> {
+        Some(&self.state.pending.get(&id)?.asked)
+    }
+
+    /// The answer of the store was lost, or the store does not know; `over` if it was lost with its connection.
+    fn lost(&mut self, id: WriteId, over: bool) {
+        let Some(pending) = self.state.pending.get_mut(&id) else {
+            return;
+        };
+        match std::mem::replace(&mut pending.asked, Asked::Nothing) {
+            Asked::Write(attempt) | Asked::WriteAgain(attempt) => self.doubt(id, attempt, over),
+            Asked::Fate(_) => self.give_up(id),
+            Asked::Read | Asked::Nothing => self.answer(id, Err(unreached())),
+        }
+    }
+
+    /// Answers a write of which the store says at which revision it was carried out.
+    pub(super) fn carried_out(&mut self, id: WriteId, attempt: Attempt<S::Value>, revision: u64) {
+        self.actions.push(Action::Committed {
+            id,
+            key: attempt.key.clone(),
+            uid: attempt.uid.clone(),
+            revision,
+            effect: attempt.effect.clone(),
+        });
+        self.committed(id, attempt.written(revision));
+    }
+
     /// Answers a write that was carried out.
-    fn committed(&mut self, id: WriteId, written: Written<S::Value>) {
+    pub(super) fn committed(&mut self, id: WriteId, written: Written<S::Value>) {
         let left = match written.outcome {
             Outcome::Deleted => Seen::Absent,
             _ => Seen::Present {
@@ -295,7 +353,7 @@ impl<S: Strategy> Turn<'_, S> {
     }
 
     /// Tells the client, and lets the next write of the object go on.
-    fn finish(&mut self, id: WriteId, result: Result<Written<S::Value>, Status>) {
+    pub(super) fn finish(&mut self, id: WriteId, result: Result<Written<S::Value>, Status>) {
         if let Some(pending) = self.state.pending.remove(&id) {
             self.out.push(Output::Answer { id, result });
             self.pass_on(id, &pending.write.key, pending.object);
@@ -320,78 +378,4 @@ impl<S: Strategy> Turn<'_, S> {
         }
         self.ready.push_back(next);
     }
-}
-
-/// Takes in what the store read: the object, and its namespace if it has one.
-fn see<V, C>(pending: &mut Pending<V, C>, results: Vec<OperationResult<V>>) {
-    let mut read = results.into_iter().map(|result| match result {
-        OperationResult::Range(range) => range.items.into_iter().next(),
-        OperationResult::Put | OperationResult::Deleted { .. } => None,
-    });
-    pending.object = read.next().flatten().map_or(Seen::Absent, seen);
-    if let Some(namespace) = read.next() {
-        pending.namespace = namespace.map_or(Seen::Absent, seen);
-    }
-    pending.confirmed = true;
-}
-
-fn seen<V>(found: KeyValue<V>) -> Seen<V> {
-    match found.value {
-        Some(value) => Seen::Present {
-            revision: found.mod_revision,
-            value,
-        },
-        None => Seen::Absent,
-    }
-}
-
-/// Why a write that lost is not decided again, if it is not.
-fn beaten<V, C>(attempt: &Attempt<V>, pending: &Pending<V, C>) -> Option<Status> {
-    let exists = attempt.expected == 0 && pending.object.revision() != 0;
-    if exists && matches!(pending.write.verb, WriteVerb::Create(_)) {
-        if !attempt.generated {
-            return Some(Status::already_exists(&attempt.key));
-        }
-        if pending.attempts >= NAMES_LIMIT {
-            let mut status = Status::already_exists(&attempt.key);
-            status
-                .message
-                .push_str(", the server was not able to generate a unique name for the object");
-            status.details.retry_after_seconds = 1;
-            return Some(status);
-        }
-    }
-    (pending.attempts >= ATTEMPTS_LIMIT).then(|| Status::conflict(&attempt.key, MODIFIED))
-}
-
-fn unreached() -> Status {
-    let mut status = Status::new(
-        Reason::ServiceUnavailable,
-        "the store is not reached; nothing was written: try again",
-    );
-    status.details.retry_after_seconds = 1;
-    status
-}
-
-fn unknown() -> Status {
-    Status::new(
-        Reason::InternalError,
-        "the connection to the store was lost while the write was under way: it may or may not have been \
-         carried out; read the object before trying again",
-    )
-}
-
-/// A refusal of the store itself: nothing was written.
-fn refused(error: &StoreError) -> Status {
-    let reason = match error {
-        StoreError::RequestTooLarge { .. } => Reason::RequestEntityTooLarge,
-        StoreError::Busy => Reason::TooManyRequests,
-        StoreError::Unavailable { .. } => Reason::ServiceUnavailable,
-        _ => Reason::InternalError,
-    };
-    let mut status = Status::new(reason, format!("the store: {error}"));
-    if matches!(reason, Reason::TooManyRequests | Reason::ServiceUnavailable) {
-        status.details.retry_after_seconds = 1;
-    }
-    status
 }

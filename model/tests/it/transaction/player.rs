@@ -28,7 +28,8 @@ use super::store::Store;
 ///    node=N uid=U                                            bind
 ///    dry-run  behind (the cache has nothing of what it concerns)
 /// store ID            the store carries out what was asked for ID, and answers
-/// lose ID | unsent ID | full ID | unsure ID | busy ID | too-large ID | away ID
+/// lose ID [done]      the answer is lost; done: the store had carried it out
+/// unsent ID | full ID | unsure ID | busy ID | too-large ID | away ID
 /// outside KEY N       another server writes spec N
 /// gone KEY            another server deletes it
 /// show                what is stored
@@ -275,9 +276,12 @@ impl Player for TransactionPlayer {
                 });
                 Ok(self.step(Input::Stored { id, response }))
             }
-            ["lose", id] => {
+            ["lose", id, ref done @ ..] => {
                 let id = number(id)?;
-                self.taken(id)?;
+                let transaction = self.taken(id)?;
+                if done == ["done"] {
+                    self.store.carry_out(transaction);
+                }
                 Ok(self.step(Input::Lost { id }))
             }
             ["unsent", id] => {
@@ -301,8 +305,7 @@ impl Player for TransactionPlayer {
             }
             ["gone", at] => {
                 let path: Key = key(at)?.path().into();
-                self.store.objects.remove(&path).ok_or("it is not there")?;
-                self.store.revision += 1;
+                self.store.remove(&path).ok_or("it is not there")?;
                 Ok(String::new())
             }
             ["show"] => {

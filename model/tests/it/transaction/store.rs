@@ -13,12 +13,22 @@ use super::objects::Thing;
 pub struct Store {
     pub revision: u64,
     pub objects: BTreeMap<Key, (u64, Thing)>,
+    /// At which revision each object was created.
+    created: BTreeMap<Key, u64>,
 }
 
 impl Store {
     pub fn put(&mut self, key: Key, thing: Thing) {
         self.revision += 1;
+        self.created.entry(key.clone()).or_insert(self.revision);
         self.objects.insert(key, (self.revision, thing));
+    }
+
+    pub fn remove(&mut self, key: &str) -> Option<Thing> {
+        let (_, thing) = self.objects.remove(key)?;
+        self.created.remove(key);
+        self.revision += 1;
+        Some(thing)
     }
 
     pub fn carry_out(&mut self, transaction: Transaction<Thing>) -> StoreResponse<Thing> {
@@ -66,10 +76,7 @@ impl Store {
             }
             Operation::Delete { range, .. } => {
                 let key = range.single().expect("writes delete one key");
-                self.objects
-                    .remove(key)
-                    .expect("what is deleted was compared");
-                self.revision += 1;
+                self.remove(key).expect("what is deleted was compared");
                 OperationResult::Deleted {
                     count: 1,
                     previous: Vec::new(),
@@ -82,7 +89,7 @@ impl Store {
                     .get(key)
                     .map(|(revision, thing)| KeyValue {
                         key: key.clone(),
-                        create_revision: 1,
+                        create_revision: self.created.get(key).copied().unwrap_or(0),
                         mod_revision: *revision,
                         version: 1,
                         lease: 0,

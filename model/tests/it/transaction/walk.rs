@@ -9,7 +9,7 @@ use model::machines::transaction::{
     Binding, Input, Outcome, Output, Seen, State, Transactions, Write, WriteVerb,
 };
 use model::messages::api::DeleteOptions;
-use model::messages::store::{Key, Transaction};
+use model::messages::store::{Key, StoreError, StoreResponse, Transaction};
 use model::objects::key::ObjectKey;
 use model::objects::kinds;
 use model::objects::status::Reason;
@@ -27,10 +27,21 @@ enum Happening {
     DeleteNamespace,
     /// The store answers the nth question.
     Answer(usize),
-    /// The answer to the nth question is lost; whether the store has carried it out.
+    /// The answer to the nth question is lost with its connection; whether the store has carried it out.
     Lose(usize, bool),
-    /// Another server adds one.
+    /// The store does not know what becomes of the nth question.
+    Doubt(usize, Late),
+    /// What the store did not know of is carried out after all.
+    Arrive,
+    /// Another server adds a thousand.
     Outside(usize),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Late {
+    Done,
+    Never,
+    Later,
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -41,7 +52,10 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => (0..3usize, prop::option::of(0..40i64)).prop_map(|(which, grace)| Happening::Delete(which, grace)),
         1 => Just(Happening::DeleteNamespace),
         10 => (0..6usize).prop_map(Happening::Answer),
-        1 => (0..6usize, any::<bool>()).prop_map(|(which, done)| Happening::Lose(which, done)),
+        3 => (0..6usize, any::<bool>()).prop_map(|(which, done)| Happening::Lose(which, done)),
+        1 => (0..6usize, prop_oneof![Just(Late::Done), Just(Late::Never), Just(Late::Later)])
+            .prop_map(|(which, late)| Happening::Doubt(which, late)),
+        1 => Just(Happening::Arrive),
         1 => (0..3usize).prop_map(Happening::Outside),
     ]
 }
@@ -51,12 +65,16 @@ struct World {
     state: State<Thing, Change>,
     store: Store,
     asked: BTreeMap<u64, Transaction<Thing>>,
+    /// What is still on its way to where it is carried out.
+    late: Vec<Transaction<Thing>>,
     /// What the verb of an unanswered write is.
     open: BTreeMap<u64, &'static str>,
     /// How often each UID was incremented, as the answers and the other server say.
     added: BTreeMap<String, i64>,
     bound: BTreeMap<String, String>,
     unknown: u32,
+    /// How often the answer to each write was lost.
+    lost: BTreeMap<u64, u32>,
     writes: u64,
     now: u64,
 }
@@ -89,10 +107,12 @@ impl World {
             state,
             store,
             asked: BTreeMap::new(),
+            late: Vec::new(),
             open: BTreeMap::new(),
             added: BTreeMap::new(),
             bound: BTreeMap::new(),
             unknown: 0,
+            lost: BTreeMap::new(),
             writes: 0,
             now: 0,
         }
@@ -137,7 +157,7 @@ impl World {
                             "patches do not conflict"
                         );
                         self.unknown +=
-                            u32::from(status.reason == Reason::InternalError && verb == "add");
+                            u32::from(status.reason == Reason::InternalError && verb != "create");
                     }
                 }
             }
@@ -233,21 +253,35 @@ impl World {
                     self.step(Input::Lost { id });
                 }
             }
+            Happening::Doubt(nth, late) => {
+                if let Some((id, transaction)) = self.question(nth) {
+                    match late {
+                        Late::Done => drop(self.store_does(transaction)),
+                        Late::Never => {}
+                        Late::Later => self.late.push(transaction),
+                    }
+                    let reason = "the engine gave no answer".to_owned();
+                    let response = StoreResponse::Failed(StoreError::Unknown { reason });
+                    self.step(Input::Stored { id, response });
+                }
+            }
+            Happening::Arrive => {
+                if let Some(transaction) = self.late.pop() {
+                    self.store_does(transaction);
+                }
+            }
             Happening::Outside(which) => {
                 let path: Key = pod(which).path().into();
                 if let Some((_, mut thing)) = self.store.objects.get(&path).cloned() {
-                    thing.spec += 1;
-                    *self.added.entry(thing.meta.uid.clone()).or_default() += 1;
+                    thing.spec += 1000;
+                    *self.added.entry(thing.meta.uid.clone()).or_default() += 1000;
                     self.store.put(path, thing);
                 }
             }
         }
     }
 
-    fn store_does(
-        &mut self,
-        transaction: Transaction<Thing>,
-    ) -> model::messages::store::StoreResponse<Thing> {
+    fn store_does(&mut self, transaction: Transaction<Thing>) -> StoreResponse<Thing> {
         let pods = |store: &Store| {
             store
                 .objects
@@ -266,6 +300,18 @@ impl World {
             );
         }
         response
+    }
+
+    /// Whether the answer to a question may be lost without anybody having to give up: a write, not lost too often.
+    fn may_lose(&mut self, nth: usize) -> bool {
+        let Some((id, transaction)) = self.question(nth) else {
+            return false;
+        };
+        let write = !transaction.compares.is_empty();
+        self.asked.insert(id, transaction);
+        let lost = self.lost.entry(id).or_default();
+        *lost += 1;
+        write && *lost < 8
     }
 
     fn question(&mut self, nth: usize) -> Option<(u64, Transaction<Thing>)> {
@@ -304,6 +350,27 @@ proptest! {
                 // The other server of this test does not count generations.
                 prop_assert!(thing.meta.generation <= 1 + thing.spec + deleting);
             }
+        }
+    }
+
+    /// A store that ends and comes back is a pause: who patches, binds or deletes is never told that nobody knows.
+    #[test]
+    fn a_lost_connection_is_a_pause(happenings in prop::collection::vec(happening(), 0..100)) {
+        let mut world = World::new();
+        for happening in happenings {
+            match happening {
+                Happening::Doubt(..) | Happening::Outside(_) => continue,
+                Happening::Lose(nth, _) if !world.may_lose(nth) => continue,
+                _ => world.happen(happening),
+            }
+            prop_assert_eq!(world.unknown, 0);
+        }
+        while !world.asked.is_empty() {
+            world.happen(Happening::Answer(0));
+        }
+        prop_assert_eq!(world.unknown, 0);
+        for (_, thing) in world.store.objects.values() {
+            prop_assert_eq!(thing.spec, world.added.get(&thing.meta.uid).copied().unwrap_or(0));
         }
     }
 }
