@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use kube::api::{ListParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use nix::sys::signal::{Signal, kill};
 use serde_json::json;
@@ -233,5 +233,83 @@ fn an_acknowledged_write_survives_the_store() {
         ensure!(durable == TIMES, "{durable} of {TIMES} are left");
         Ok(())
     });
+    cluster.stop();
+}
+
+/// Creates config maps, changes them and deletes every second one until told to stop; how many. No request may fail.
+async fn change(client: Client, stop: Arc<AtomicBool>) -> anyhow::Result<usize> {
+    let maps: Api<ConfigMap> = Api::default_namespaced(client);
+    let mut made = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let name = format!("changed-{made}");
+        let change = Patch::Merge(json!({"data": {"written": "again"}}));
+        maps.create(&PostParams::default(), &map(&name))
+            .await
+            .with_context(|| format!("the creation of {name}"))?;
+        maps.patch(&name, &PatchParams::default(), &change)
+            .await
+            .with_context(|| format!("the change of {name}"))?;
+        if made % 2 == 0 {
+            maps.delete(&name, &DeleteParams::default())
+                .await
+                .with_context(|| format!("the deletion of {name}"))?;
+        }
+        made += 1;
+    }
+    Ok(made)
+}
+
+/// Who writes while the store is killed and comes back notices a pause, and no error.
+#[test]
+#[cfg_attr(not(root), ignore = "needs root")]
+fn a_killed_store_is_a_pause() {
+    let cluster = Cluster::start(&[]);
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = std::thread::spawn({
+        let (stop, client) = (stop.clone(), block_on(kubeconfig(&cluster)));
+        move || block_on(async { change(Client::try_from(client)?, stop).await })
+    });
+    for n in 0..6 {
+        kill_and_await(&cluster, "store");
+        serves(&cluster, &format!("after-{n}"));
+    }
+    stop.store(true, Ordering::Relaxed);
+    let made = writer.join().expect("no request of the writer fails");
+    block_on(async {
+        let maps: Api<ConfigMap> = Api::default_namespaced(client(&cluster).await?);
+        let found = maps.list(&ListParams::default()).await?;
+        let mut kept: Vec<String> = found.iter().map(ResourceExt::name_any).collect();
+        kept.sort();
+        let mut expected: Vec<String> = (0..made)
+            .filter(|n| n % 2 == 1)
+            .map(|n| format!("changed-{n}"))
+            .collect();
+        expected.sort();
+        ensure!(kept == expected, "of {made} there are {kept:?}");
+        for map in &found {
+            let data = map.data.as_ref().and_then(|data| data.get("written"));
+            ensure!(data.is_some_and(|written| written == "again"), "{map:?}");
+        }
+        ensure!(made > 10, "only {made} in all that time");
+        Ok(())
+    });
+    cluster.stop();
+}
+
+/// Who connects while the API server is away waits for it, and is not refused.
+#[test]
+#[cfg_attr(not(root), ignore = "needs root")]
+fn a_killed_api_server_is_a_pause() {
+    let cluster = Cluster::start(&[]);
+    for n in 0..4 {
+        let before = cluster.component("apiserver").expect("it runs");
+        kill(before, Signal::SIGKILL).expect("it runs");
+        block_on(async {
+            let maps: Api<ConfigMap> = Api::default_namespaced(client(&cluster).await?);
+            maps.create(&PostParams::default(), &map(&format!("first-{n}")))
+                .await?;
+            Ok(())
+        });
+    }
     cluster.stop();
 }

@@ -1,6 +1,7 @@
 //! What an API server is started with.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use shell::Tracing;
 use transport::pki::Credentials;
@@ -18,6 +19,9 @@ pub struct Config {
     pub store: SocketAddr,
     /// Where clients reach it, over HTTPS.
     pub api_address: SocketAddr,
+    /// A socket that listens there already and outlives this API server, so that clients wait while it is started again.
+    /// `None` where it is to listen by itself.
+    pub api_socket: Option<Arc<TcpListener>>,
     /// The certificate that clients see; clients' own certificates count if they are of its authority.
     pub serving: Credentials,
     /// Where clients are served without TLS too, each of them as an administrator. `None` for nowhere.

@@ -33,7 +33,11 @@ pub async fn run(
     ready: impl FnOnce(),
 ) -> anyhow::Result<()> {
     let tls = certificates::acceptor(&config.serving)?;
-    let mut entrances = vec![(bind(config.api_address).await?, Entrance::Tls(tls))];
+    let api = match &config.api_socket {
+        Some(socket) => take_over(socket).with_context(|| cannot_listen(config.api_address))?,
+        None => bind(config.api_address).await?,
+    };
+    let mut entrances = vec![(api, Entrance::Tls(tls))];
     if let Some(address) = config.insecure_address {
         entrances.push((bind(address).await?, Entrance::Insecure));
     }
@@ -136,7 +140,18 @@ async fn fill(api: &Api) -> anyhow::Result<()> {
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)
         .await
-        .with_context(|| format!("the API server cannot listen on {address}"))
+        .with_context(|| cannot_listen(address))
+}
+
+/// A handle of a socket that stays open.
+fn take_over(socket: &std::net::TcpListener) -> std::io::Result<TcpListener> {
+    let socket = socket.try_clone()?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket)
+}
+
+fn cannot_listen(address: SocketAddr) -> String {
+    format!("the API server cannot listen on {address}")
 }
 
 fn trace(

@@ -9,7 +9,7 @@ use runtime::cri::RuntimeVersion;
 use serde_json::{Value, json};
 
 /// The version of Kubernetes whose API this system speaks.
-const KUBELET_VERSION: &str = concat!("v1.36.0+plimsoll-", env!("CARGO_PKG_VERSION"));
+const KUBELET_VERSION: &str = concat!("v1.36.0+plimsoll.", env!("CARGO_PKG_VERSION"));
 
 /// What a machine is.
 #[derive(Clone, Debug)]

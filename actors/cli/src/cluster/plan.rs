@@ -70,6 +70,7 @@ impl Plan {
             store: store.place.listen,
             api_address,
             insecure_address,
+            api_socket_on_stdin: false,
         };
         let reached_at = apiserver.place.listen;
         let mut client = || Client {

@@ -10,10 +10,15 @@ use anyhow::{Context, anyhow};
 /// # Errors
 /// If it is busy or not an address of this machine.
 pub(super) fn check_free(address: SocketAddr, option: &str) -> anyhow::Result<()> {
-    let Err(error) = TcpListener::bind(address) else {
-        return Ok(());
-    };
-    Err(match error.kind() {
+    listen(address, option).map(drop)
+}
+
+/// Listens at `address`; `option` is the way to choose another.
+///
+/// # Errors
+/// If it is busy or not an address of this machine.
+pub(super) fn listen(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => {
             anyhow!(
                 "{address} is in use by another program; stop that one, or choose another port with {option}"

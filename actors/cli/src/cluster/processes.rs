@@ -2,8 +2,13 @@
 //!
 //! A component says on its standard output, a pipe to its supervisor, that it is `ready`, or why it `failed`;
 //! its standard error is its log. It has a process group of its own, so that Ctrl-C reaches the supervisor alone.
+//!
+//! The API server's standard input is the socket at which clients connect, which the supervisor keeps (as inetd does): while
+//! the API server is started again they wait, and are not refused.
 
 use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -16,8 +21,9 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
 use super::logging::open_log;
+use super::ports;
 use super::supervision::{Launcher, Reporter};
-use crate::components::Component;
+use crate::components::{API_SOCKET_ON_STDIN, Component};
 
 /// What a supervised component says when it serves.
 pub const READY: &str = "ready";
@@ -32,22 +38,37 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 pub struct Processes {
     program: PathBuf,
     logs: PathBuf,
+    /// Where clients connect to the API server.
+    api: TcpListener,
     running: BTreeMap<String, Pid>,
 }
 
 impl Processes {
-    /// Processes of this program, which log to `DIR/log`.
+    /// Processes of this program, which log to `DIR/log`, with an API server for clients that connect to `api_address`.
     ///
     /// # Errors
-    /// If the program's own file cannot be found.
-    pub fn new(data_dir: &std::path::Path) -> anyhow::Result<Self> {
+    /// If the program's own file cannot be found, or the address is busy.
+    pub fn new(data_dir: &std::path::Path, api_address: SocketAddr) -> anyhow::Result<Self> {
         let program =
             std::env::current_exe().context("the file of this program cannot be found")?;
         Ok(Processes {
             program,
             logs: data_dir.join("log"),
+            api: ports::listen(api_address, "--api-address")?,
             running: BTreeMap::new(),
         })
+    }
+
+    /// The standard input of a component, and what tells it of that.
+    fn input(&self, component: &Component) -> anyhow::Result<(Stdio, Option<&'static str>)> {
+        if !matches!(component, Component::Apiserver(_)) {
+            return Ok((Stdio::null(), None));
+        }
+        let socket = self
+            .api
+            .try_clone()
+            .context("the socket of the API cannot be passed on")?;
+        Ok((OwnedFd::from(socket).into(), Some(API_SOCKET_ON_STDIN)))
     }
 
     fn signal(&self, part: &str, signal: Signal) {
@@ -63,14 +84,16 @@ impl Launcher for Processes {
         let name = component.name();
         let path = self.logs.join(format!("{name}.log"));
         let log = open_log(&path)?;
+        let (input, told) = self.input(&component)?;
         let mut child = Command::new(&self.program)
             .args(["run", "--supervised-by", &std::process::id().to_string()])
             .arg("--log")
             .arg(&path)
             .args(component.arguments())
+            .args(told)
             // One thread needs one arena; glibc would otherwise keep several, and freed memory in them.
             .env("MALLOC_ARENA_MAX", "1")
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(log)
             .process_group(0)

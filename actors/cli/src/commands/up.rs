@@ -164,7 +164,7 @@ impl Up {
             let tasks = Tasks::default();
             supervise(plan.clone(), data_dir, tasks, tracing, environment)?
         } else {
-            let processes = Processes::new(data_dir)?;
+            let processes = Processes::new(data_dir, self.api_address)?;
             supervise(plan.clone(), data_dir, processes, tracing, environment)?
         };
         tokio::task::spawn_local(signals.pass_on(supervisor.clone()));

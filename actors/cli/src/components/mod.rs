@@ -113,7 +113,13 @@ pub struct Apiserver {
     /// Serve the API here too, without TLS and to everyone who can connect
     #[arg(long, value_name = "ADDR")]
     pub insecure_address: Option<SocketAddr>,
+    /// Standard input is a socket that listens at the address of the API
+    #[arg(long = "api-socket-on-stdin", hide = true)]
+    pub api_socket_on_stdin: bool,
 }
+
+/// Tells an API server that its standard input is the socket at which clients connect.
+pub const API_SOCKET_ON_STDIN: &str = "--api-socket-on-stdin";
 
 /// Settings of a component that only talks to the API server.
 #[derive(Args, Clone, Debug)]

@@ -1,6 +1,9 @@
 //! Runs a component in this process.
 
 use std::ffi::OsString;
+use std::net::TcpListener;
+use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use anyhow::Context;
 use conformance::check::Rejection;
@@ -68,12 +71,15 @@ pub async fn start(
             store,
             api_address,
             insecure_address,
+            api_socket_on_stdin,
         }) => {
+            let api_socket = api_socket_on_stdin.then(socket_on_stdin).transpose()?;
             let config = apiserver::Config {
                 address: place.listen,
                 credentials,
                 store,
                 api_address,
+                api_socket,
                 serving: read_credentials(&pki, API_CERTIFICATE)?,
                 insecure_address,
                 limits: Default::default(),
@@ -125,4 +131,14 @@ fn told(specification: &str, rejection: &Rejection) {
 pub(super) fn shim() -> anyhow::Result<Vec<OsString>> {
     let program = std::env::current_exe().context("the file of this program cannot be found")?;
     Ok(vec![program.into_os_string(), "shim".into()])
+}
+
+/// The socket that a supervisor listens at, and keeps while this process is away.
+fn socket_on_stdin() -> anyhow::Result<Arc<TcpListener>> {
+    let socket = std::io::stdin().as_fd().try_clone_to_owned();
+    let socket = socket
+        .map(TcpListener::from)
+        .and_then(|socket| socket.local_addr().map(|_| socket))
+        .context("standard input is no socket that listens")?;
+    Ok(Arc::new(socket))
 }

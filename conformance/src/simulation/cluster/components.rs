@@ -50,6 +50,7 @@ impl Cluster {
                     api_address: address,
                     serving: credentials.clone(),
                     credentials,
+                    api_socket: None,
                     insecure_address: None,
                     limits: Default::default(),
                     trace,
