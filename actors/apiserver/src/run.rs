@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use model::trace::Header;
 use serde_json::Value;
-use shell::{Environment, Shutdown, TraceWriter, Tracing};
+use shell::{Environment, Ready, Running, Shutdown, TraceWriter, Tracing};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use transport::{Backoff, Endpoint, Identity, Link};
@@ -26,12 +26,20 @@ use crate::{Config, certificates, components};
 ///
 /// # Errors
 /// What kept it from starting or ended it: an address, the certificates, the trace, the store.
-pub async fn run(
+pub fn run(
     config: Config,
     environment: Environment,
     shutdown: Shutdown,
-    ready: impl FnOnce(),
-) -> anyhow::Result<()> {
+    ready: Ready,
+) -> Running<anyhow::Error> {
+    Box::pin(async move {
+        let entrances = entrances(&config).await?;
+        run_on(entrances, config, environment, shutdown, ready).await
+    })
+}
+
+/// Where HTTP clients come in, by what `config` says.
+async fn entrances(config: &Config) -> anyhow::Result<Vec<(TcpListener, Entrance)>> {
     let tls = certificates::acceptor(&config.serving)?;
     let api = match &config.api_socket {
         Some(socket) => take_over(socket).with_context(|| cannot_listen(config.api_address))?,
@@ -41,7 +49,7 @@ pub async fn run(
     if let Some(address) = config.insecure_address {
         entrances.push((bind(address).await?, Entrance::Insecure));
     }
-    run_on(entrances, config, environment, shutdown, ready).await
+    Ok(entrances)
 }
 
 /// The same for HTTP clients that come in by these listeners. Without any it serves components alone and has no
@@ -49,12 +57,22 @@ pub async fn run(
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_on(
+pub fn run_on(
     entrances: Vec<(TcpListener, Entrance)>,
     config: Config,
     environment: Environment,
     shutdown: Shutdown,
-    ready: impl FnOnce(),
+    ready: Ready,
+) -> Running<anyhow::Error> {
+    Box::pin(live(entrances, config, environment, shutdown, ready))
+}
+
+async fn live(
+    entrances: Vec<(TcpListener, Entrance)>,
+    config: Config,
+    environment: Environment,
+    shutdown: Shutdown,
+    ready: Ready,
 ) -> anyhow::Result<()> {
     let endpoint = Endpoint::bind(transport::Config {
         address: config.address,
@@ -111,7 +129,7 @@ async fn serve(
     api: Api,
     endpoint: &Endpoint,
     shutdown: &Shutdown,
-    ready: impl FnOnce(),
+    ready: Ready,
 ) -> anyhow::Result<()> {
     tokio::select! {
         biased;

@@ -18,7 +18,8 @@ use model::messages::api::Selection;
 use model::objects::key::GroupResource;
 use model::trace::Header;
 use shell::{
-    ApiClient, Environment, EventRecorder, Shutdown, Subject, TraceWriter, Tracing, Uplink, inform,
+    ApiClient, Environment, EventRecorder, Ready, Running, Shutdown, Subject, TraceWriter, Tracing,
+    Uplink, inform,
 };
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -38,11 +39,20 @@ const REQUESTS_MAX: usize = 128;
 /// # Errors
 /// What kept them from starting or ended them: the port, the credentials, the trace. An API server that is away
 /// is no error: it is waited for.
-pub async fn run(
+pub fn run(
     config: Config,
     environment: Environment,
     shutdown: Shutdown,
-    ready: impl FnOnce(),
+    ready: Ready,
+) -> Running<anyhow::Error> {
+    Box::pin(live(config, environment, shutdown, ready))
+}
+
+async fn live(
+    config: Config,
+    environment: Environment,
+    shutdown: Shutdown,
+    ready: Ready,
 ) -> anyhow::Result<()> {
     let uplink = Uplink::open(
         "the controllers",
@@ -62,7 +72,7 @@ async fn serve(
     environment: Environment,
     shutdown: Shutdown,
     client: ApiClient,
-    ready: impl FnOnce(),
+    ready: Ready,
 ) -> anyhow::Result<()> {
     let hosted = Rc::new(hosts(config, &environment, &client)?);
     let followed = hosted.iter().flat_map(|host| host.resources());

@@ -9,8 +9,8 @@ use model::trace::Header;
 use runtime::cri::ContainerEvent;
 use runtime::{EmbeddedRuntime, Events, EventsEnd, Options, Runtime};
 use shell::{
-    ApiClient, Component, Environment, EventRecorder, Handle, Shutdown, Start, TraceWriter,
-    Tracing, Uplink, Why,
+    ApiClient, Component, Environment, EventRecorder, Handle, Ready, Running, Shutdown, Start,
+    TraceWriter, Tracing, Uplink, Why,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -45,11 +45,20 @@ const STOP_TIME_MAX: Duration = Duration::from_secs(30);
 /// # Errors
 /// What kept it from starting or ended it: the port, the directory, the runtime, the trace. An API server that is
 /// away is no error: it is waited for.
-pub async fn run(
+pub fn run(
     config: Config,
     environment: Environment,
     shutdown: Shutdown,
-    ready: impl FnOnce(),
+    ready: Ready,
+) -> Running<anyhow::Error> {
+    Box::pin(live(config, environment, shutdown, ready))
+}
+
+async fn live(
+    config: Config,
+    environment: Environment,
+    shutdown: Shutdown,
+    ready: Ready,
 ) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.directory)
         .with_context(|| format!("the node's directory {}", config.directory.display()))?;
@@ -96,7 +105,7 @@ pub async fn run_on<R: Runtime + 'static>(
     config: Config,
     environment: Environment,
     shutdown: Shutdown,
-    ready: impl FnOnce(),
+    ready: Ready,
 ) -> anyhow::Result<Why> {
     let uplink = Uplink::open(
         "the kubelet",
@@ -126,7 +135,7 @@ async fn run_over<R: Runtime + 'static>(
     config: Config,
     environment: Environment,
     shutdown: Shutdown,
-    ready: impl FnOnce(),
+    ready: Ready,
 ) -> anyhow::Result<Why> {
     let version = runtime.version().await.context("the container runtime")?;
     let facts = hardware.facts(&version).context("looking at the machine")?;

@@ -10,8 +10,8 @@ use model::objects::key::{GroupResource, ObjectKey};
 use model::objects::kinds;
 use model::trace::Header;
 use shell::{
-    ApiClient, Component, Environment, EventRecorder, Handle, Shutdown, Start, Subject,
-    TraceWriter, Tracing, Uplink, inform,
+    ApiClient, Component, Environment, EventRecorder, Handle, Ready, Running, Shutdown, Start,
+    Subject, TraceWriter, Tracing, Uplink, inform,
 };
 use tokio::sync::watch;
 
@@ -26,11 +26,20 @@ const NAME: &str = "scheduler";
 /// # Errors
 /// What kept it from starting or ended it: the port, the credentials, the trace. An API server that is away is
 /// no error: it is waited for.
-pub async fn run(
+pub fn run(
     config: Config,
     environment: Environment,
     shutdown: Shutdown,
-    ready: impl FnOnce(),
+    ready: Ready,
+) -> Running<anyhow::Error> {
+    Box::pin(live(config, environment, shutdown, ready))
+}
+
+async fn live(
+    config: Config,
+    environment: Environment,
+    shutdown: Shutdown,
+    ready: Ready,
 ) -> anyhow::Result<()> {
     let uplink = Uplink::open(
         "the scheduler",
@@ -50,7 +59,7 @@ async fn serve(
     environment: Environment,
     shutdown: Shutdown,
     client: ApiClient,
-    ready: impl FnOnce(),
+    ready: Ready,
 ) -> anyhow::Result<()> {
     let recorder =
         EventRecorder::start(client.clone(), environment.clone(), "default-scheduler", "");

@@ -8,7 +8,9 @@ use anyhow::Context;
 use model::machines::store::Store;
 use model::messages::store::{Segment, StoreRequest, Wire};
 use model::trace::Header;
-use shell::{Component, Environment, Handle, Shutdown, Start, TraceWriter, Tracing};
+use shell::{
+    Component, Environment, Handle, Ready, Running, Shutdown, Start, TraceWriter, Tracing,
+};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use transport::{Connection, Endpoint, Incoming, Limits, Message, Responder};
@@ -26,36 +28,50 @@ use crate::watching;
 ///
 /// # Errors
 /// What kept it from starting or ended it: the disk or etcd, the port, the credentials, the trace.
-pub async fn run(
+pub fn run(
     config: Config,
     environment: Environment,
     shutdown: Shutdown,
-    ready: impl FnOnce(),
-) -> anyhow::Result<()> {
-    if let Engine::Etcd(address) = config.engine.clone() {
-        return run_over(&address, config, environment, shutdown, ready).await;
-    }
-    let disk =
-        DiskThread::start(config.directory.clone()).context("the store's disk has no thread")?;
-    run_on(disk, config, environment, shutdown, ready).await
+    ready: Ready,
+) -> Running<anyhow::Error> {
+    Box::pin(async move {
+        if let Engine::Etcd(address) = config.engine.clone() {
+            return run_over(&address, config, environment, shutdown, ready).await;
+        }
+        let disk = DiskThread::start(config.directory.clone())
+            .context("the store's disk has no thread")?;
+        run_on(disk, config, environment, shutdown, ready).await
+    })
 }
 
 /// The same on another disk, such as a simulation's.
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_on(
+pub fn run_on(
     disk: impl Disk,
     config: Config,
     environment: Environment,
     shutdown: Shutdown,
-    ready: impl FnOnce(),
-) -> anyhow::Result<()> {
+    ready: Ready,
+) -> Running<anyhow::Error> {
     let disk: SharedDisk = Rc::new(RefCell::new(disk));
-    let ended = run_embedded(disk.clone(), config, environment, shutdown, ready).await;
-    let closed = disk.borrow_mut().close();
-    closed.await.context("closing the store")?;
-    ended
+    close_after(disk, config, environment, shutdown, ready)
+}
+
+fn close_after(
+    disk: SharedDisk,
+    config: Config,
+    environment: Environment,
+    shutdown: Shutdown,
+    ready: Ready,
+) -> Running<anyhow::Error> {
+    Box::pin(async move {
+        let ended = run_embedded(disk.clone(), config, environment, shutdown, ready).await;
+        let closed = disk.borrow_mut().close();
+        closed.await.context("closing the store")?;
+        ended
+    })
 }
 
 /// Runs a store whose keys an etcd keeps, until it is asked to end.
@@ -64,7 +80,7 @@ async fn run_over(
     config: Config,
     environment: Environment,
     shutdown: Shutdown,
-    ready: impl FnOnce(),
+    ready: Ready,
 ) -> anyhow::Result<()> {
     let attached = tokio::select! {
         biased;
@@ -100,7 +116,7 @@ async fn run_embedded(
     config: Config,
     environment: Environment,
     shutdown: Shutdown,
-    ready: impl FnOnce(),
+    ready: Ready,
 ) -> anyhow::Result<()> {
     let loaded = disk.borrow_mut().load();
     let durable = loaded.await?;

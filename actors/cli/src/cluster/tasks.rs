@@ -20,9 +20,8 @@ impl Launcher for Tasks {
         let (trigger, shutdown) = Shutdown::new();
         let name = component.name();
         let serves = reporter.clone();
-        let work = components::start(component, Environment::system(), shutdown, move || {
-            serves.ready()
-        });
+        let ready = Box::new(move || serves.ready());
+        let work = components::start(component, Environment::system(), shutdown, ready);
         let task = tokio::task::spawn_local(work);
         self.running.insert(name, (trigger, task.abort_handle()));
         tokio::task::spawn_local(async move {

@@ -69,8 +69,6 @@ async fn serve(component: Component, supervised: bool) -> anyhow::Result<()> {
         }
         trigger.ask(why);
     });
-    components::start(component, Environment::system(), shutdown, || {
-        println!("{READY}")
-    })
-    .await
+    let ready = Box::new(|| println!("{READY}"));
+    components::start(component, Environment::system(), shutdown, ready).await
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use conformance::check::Rejection;
-use shell::{Environment, Shutdown};
+use shell::{Environment, Ready, Shutdown};
 
 use super::{Apiserver, Checker, Client, Component, Store};
 use crate::checker::follow;
@@ -21,7 +21,7 @@ pub async fn start(
     component: Component,
     environment: Environment,
     shutdown: Shutdown,
-    ready: impl FnOnce() + 'static,
+    ready: Ready,
 ) -> anyhow::Result<()> {
     let place = component.place();
     let pki = place.data_dir.join("pki");

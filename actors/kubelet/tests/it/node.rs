@@ -59,10 +59,10 @@ impl Node {
             config.clone(),
             Environment::system(),
             shutdown,
-            move || {
+            Box::new(|| {
                 // Nobody waits any more if the test has failed meanwhile.
                 let _ = ready.send(());
-            },
+            }),
         ));
         tokio::select! {
             ready = is_ready => ready.expect("it becomes ready"),

@@ -432,9 +432,12 @@ fn a_store_without_its_etcd_does_not_start_and_says_why() {
             ..site.config()
         };
         let (_trigger, shutdown) = shell::Shutdown::new();
-        let run = plimsoll_store::run(config, shell::Environment::system(), shutdown, || {
-            panic!("a store without keys is ready")
-        });
+        let run = plimsoll_store::run(
+            config,
+            shell::Environment::system(),
+            shutdown,
+            Box::new(|| panic!("a store without keys is ready")),
+        );
         let error = run.await.expect_err("no etcd").to_string();
         assert!(error.contains(&url), "{error}");
         assert!(error.contains("refused"), "{error}");

@@ -42,9 +42,12 @@ fn victim() {
         incarnation: 1,
     };
     let (_trigger, shutdown) = Shutdown::new();
-    let run = plimsoll_store::run(config, Environment::system(), shutdown, || {
-        println!("victim is ready")
-    });
+    let run = plimsoll_store::run(
+        config,
+        Environment::system(),
+        shutdown,
+        Box::new(|| println!("victim is ready")),
+    );
     shell::run(run)
         .expect("a runtime")
         .expect("the store runs until it is killed");

@@ -242,7 +242,7 @@ fn a_second_store_on_the_same_directory_is_refused() {
             site.config(),
             shell::Environment::system(),
             shutdown,
-            || panic!("a second store is ready"),
+            Box::new(|| panic!("a second store is ready")),
         );
         let error = second.await.unwrap_err().to_string();
         assert!(error.contains("in use by another process"), "{error}");

@@ -67,9 +67,9 @@ impl Site {
             config,
             Environment::system(),
             shutdown,
-            || {
+            Box::new(|| {
                 let _ = ready.send(());
-            },
+            }),
         ));
         if is_ready.await.is_err() {
             panic!("the store did not start: {:?}", store.await);

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use shell::Shutdown;
+use shell::{Running, Shutdown};
 use transport::pki::Credentials;
 
 use super::Cluster;
@@ -11,23 +11,20 @@ use crate::simulation::part::{Part, node_name};
 /// Pods that a node takes.
 const PODS: u32 = 20;
 
-/// A part that runs until it ends.
-pub(super) type Component = std::pin::Pin<Box<dyn Future<Output = anyhow::Result<()>>>>;
-
 impl Cluster {
     pub(super) fn component(
         self: &Rc<Self>,
         part: Part,
         incarnation: u64,
         shutdown: Shutdown,
-    ) -> anyhow::Result<Component> {
+    ) -> anyhow::Result<Running<anyhow::Error>> {
         let environment = self.environment(part, incarnation);
         let (address, apiserver) = (part.address(), Part::Apiserver.address());
         let credentials = self.credentials(part)?;
         let trace = Some(self.tracing());
         let ready = {
             let cluster = self.clone();
-            move || cluster.serves(part)
+            Box::new(move || cluster.serves(part))
         };
         Ok(match part {
             Part::Store => {
@@ -41,7 +38,7 @@ impl Cluster {
                     incarnation,
                 };
                 let disk = self.drive.disk();
-                Box::pin(store::run_on(disk, config, environment, shutdown, ready))
+                store::run_on(disk, config, environment, shutdown, ready)
             }
             Part::Apiserver => {
                 let config = apiserver::Config {
@@ -57,13 +54,7 @@ impl Cluster {
                     incarnation,
                 };
                 let entrances = Vec::new();
-                Box::pin(apiserver::run_on(
-                    entrances,
-                    config,
-                    environment,
-                    shutdown,
-                    ready,
-                ))
+                apiserver::run_on(entrances, config, environment, shutdown, ready)
             }
             Part::Controllers => {
                 let config = controllers::Config {
@@ -73,7 +64,7 @@ impl Cluster {
                     trace,
                     incarnation,
                 };
-                Box::pin(controllers::run(config, environment, shutdown, ready))
+                controllers::run(config, environment, shutdown, ready)
             }
             Part::Scheduler => {
                 let config = scheduler::Config {
@@ -83,7 +74,7 @@ impl Cluster {
                     trace,
                     incarnation,
                 };
-                Box::pin(scheduler::run(config, environment, shutdown, ready))
+                scheduler::run(config, environment, shutdown, ready)
             }
             Part::Kubelet(number) => {
                 let config = self.kubelet(part, number, credentials, incarnation)?;

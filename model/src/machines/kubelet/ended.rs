@@ -46,7 +46,6 @@ pub fn mark_ended(
     actions: &mut Vec<KubeletAction>,
 ) {
     let again = record.ending(stopping).is_none() && record.restarts(name, ended.exit_code);
-    let found = record.pod.is_none();
     let pod = record.name.clone();
     let Some(instance) = record.containers.get_mut(name) else {
         return;
@@ -60,14 +59,12 @@ pub fn mark_ended(
     let ran_ms = ended.finished.0.saturating_sub(ended.started.0);
     instance.life = Life::Ended(ended);
     instance.trouble = None;
-    // Of what had ended before this kubelet was started it is not known yet whether it starts again: if so at once, as
-    // after a first end, and then with a wait.
-    if !again && !found {
+    if !again {
         return;
     }
     let (wait, armed) = backoff::restart(instance.crash_ms, ran_ms);
     instance.crash_ms = Some(armed);
-    if wait == 0 || found {
+    if wait == 0 {
         return;
     }
     let PodName {

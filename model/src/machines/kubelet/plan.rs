@@ -12,6 +12,7 @@ use crate::machines::kubelet::next::{finish, wind_down, wind_up};
 use crate::machines::kubelet::output::{Operation, Output};
 use crate::machines::kubelet::state::{Admission, Ending, Life, Record, Removal, State};
 use crate::machines::kubelet::{admission, deadline, report};
+use crate::rules::backoff;
 
 /// Which pods an input is about.
 pub enum About {
@@ -236,6 +237,8 @@ fn begin(
                 instance.image_ready = false;
                 instance.trouble = None;
                 if let Life::Ended(ended) = std::mem::take(&mut instance.life) {
+                    // What had ended before this kubelet was started costs no wait now, and one the next time.
+                    instance.crash_ms.get_or_insert(backoff::RESTART_FIRST_MS);
                     let older = instance.last.replace(ended);
                     let older = older.map(|ended| ended.id).filter(|id| !id.is_empty());
                     record.garbage.extend(older);

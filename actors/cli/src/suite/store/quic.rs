@@ -53,10 +53,15 @@ impl Running {
         };
         let (trigger, shutdown) = Shutdown::new();
         let (ready, is_ready) = oneshot::channel();
-        let run = store::run(config, environment, shutdown, || {
-            // Nobody waits any longer if the session has been given up.
-            let _ = ready.send(());
-        });
+        let run = store::run(
+            config,
+            environment,
+            shutdown,
+            Box::new(|| {
+                // Nobody waits any longer if the session has been given up.
+                let _ = ready.send(());
+            }),
+        );
         let store = tokio::task::spawn_local(run);
         if is_ready.await.is_err() {
             store.await.context("the store broke")??;

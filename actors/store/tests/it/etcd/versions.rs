@@ -106,9 +106,12 @@ fn a_store_over_an_old_etcd_does_not_start_and_says_why() {
             ..site.config()
         };
         let (_trigger, shutdown) = Shutdown::new();
-        let ended = plimsoll_store::run(config, Environment::system(), shutdown, || {
-            panic!("it says that it is ready")
-        });
+        let ended = plimsoll_store::run(
+            config,
+            Environment::system(),
+            shutdown,
+            Box::new(|| panic!("it says that it is ready")),
+        );
         let error = ended.await.expect_err("it does not start");
         assert_eq!(
             format!("{error:#}"),
