@@ -21,11 +21,17 @@ use crate::backend::objects_live_in;
 use crate::cluster::{Cluster, Home, PATIENCE, eventually, plimsoll};
 use crate::crash::{identities, kill_and_await, serves, write};
 use crate::etcd_server::EtcdServer;
+use crate::expiry;
 use crate::kube_rs::{block_on, client, exercise, pod, running};
 use crate::kubectl::prints_the_golden_files;
 
 fn on(etcd: &EtcdServer) -> Cluster {
-    Cluster::start(&["--store", &format!("etcd={}", etcd.url())])
+    started_on(etcd, &[])
+}
+
+fn started_on(etcd: &EtcdServer, options: &[&str]) -> Cluster {
+    let engine = format!("etcd={}", etcd.url());
+    Cluster::start(&[&["--store", &engine], options].concat())
 }
 
 #[test]
@@ -58,9 +64,29 @@ fn kubectl_on_etcd() {
     traces_are_accepted(&home);
 }
 
+#[test]
+#[cfg_attr(not(all(root, etcd)), ignore = "needs root and etcd")]
+fn events_expire_on_etcd() {
+    let etcd = EtcdServer::start();
+    let cluster = started_on(&etcd, expiry::SHORT);
+    expiry::events_expire_in(&cluster);
+    let home = cluster.stop();
+    traces_are_accepted(&home);
+}
+
+#[test]
+#[cfg_attr(not(all(root, etcd)), ignore = "needs root and etcd")]
+fn an_event_in_etcd_outlives_a_crash_and_expires() {
+    let etcd = EtcdServer::start();
+    let cluster = started_on(&etcd, expiry::LONGER);
+    expiry::survives_a_crash_and_expires(&cluster);
+    let home = cluster.stop();
+    traces_are_accepted(&home);
+}
+
 /// The running cluster's own record, held against the specifications: with etcd's revisions in it.
 #[track_caller]
-fn traces_are_accepted(home: &Home) {
+pub(crate) fn traces_are_accepted(home: &Home) {
     let checked = Command::new(plimsoll())
         .args(["trace", "check"])
         .arg(home.path().join("trace"))

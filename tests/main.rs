@@ -13,6 +13,7 @@ mod crash;
 mod etcd;
 #[path = "../actors/store/tests/it/etcd_server.rs"]
 mod etcd_server;
+mod expiry;
 mod hostile;
 mod images;
 mod kube_rs;

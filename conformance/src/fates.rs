@@ -59,6 +59,11 @@ pub(crate) struct Revision {
 }
 
 impl Revision {
+    /// Whether it is the object's last.
+    pub(crate) fn deleted(&self) -> bool {
+        self.deleted
+    }
+
     /// A change at a revision of an object that was written last at another, if that is known.
     pub(crate) fn of(change: &Changed, revision: u64, last: Option<u64>) -> Self {
         Revision {
@@ -137,7 +142,11 @@ fn open(moments: &[Moment]) -> Vec<Open> {
             | TransactionAction::Answered { id, .. } => {
                 open.remove(&(server, start, *id));
             }
-            TransactionAction::Submitted { .. } | TransactionAction::Confirmed { .. } => {}
+            TransactionAction::Submitted { .. }
+            | TransactionAction::Confirmed { .. }
+            | TransactionAction::LeaseAsked { .. }
+            | TransactionAction::LeaseGranted { .. }
+            | TransactionAction::LeaseLeft { .. } => {}
         }
     }
     for ((server, start, _), mut attempt) in open {

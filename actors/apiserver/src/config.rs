@@ -26,6 +26,8 @@ pub struct Config {
     pub serving: Credentials,
     /// Where clients are served without TLS too, each of them as an administrator. `None` for nowhere.
     pub insecure_address: Option<SocketAddr>,
+    /// How long an event lives after its last write, in seconds, at least 1 (kube-apiserver's `--event-ttl`).
+    pub event_ttl_seconds: u32,
     /// Bounds of what HTTP clients may ask.
     pub limits: Limits,
     /// What to record of its machines, and where; `None` for nothing.

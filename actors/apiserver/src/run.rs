@@ -92,6 +92,7 @@ async fn live(
     let backend = Start {
         link: link.clone(),
         strategy: Kinds,
+        ttl_seconds: config.event_ttl_seconds,
         limits: Default::default(),
         environment: environment.clone(),
         cache_trace: trace("watch_cache")?,

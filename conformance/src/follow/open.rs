@@ -10,6 +10,7 @@ use std::rc::Rc;
 use model::actions::store::{Changed, StoreAction};
 use model::actions::transaction::TransactionAction;
 use model::objects::key::ObjectKey;
+use model::objects::kinds;
 
 use crate::fates::{Attempt, Revision};
 use crate::said::Said;
@@ -64,6 +65,8 @@ struct Unclaimed {
     /// The pass after which nobody waits for it.
     until: u64,
     changes: Vec<(ObjectKey, Revision)>,
+    /// Whether its objects may have gone by themselves, so that nobody claims it.
+    expired: bool,
 }
 
 impl Unclaimed {
@@ -150,10 +153,13 @@ impl OpenWrites {
 
     /// Whether a commit at this revision, or before it, is waited for.
     pub(super) fn waits_for(&self, revision: u64) -> bool {
-        let before = self.unclaimed.range(..=revision);
-        before
-            .into_iter()
-            .any(|(one, _)| !self.claimed.contains(one))
+        let mut before = self.unclaimed.range(..=revision);
+        before.any(|(one, unclaimed)| {
+            // Who deletes says so before; in the pass after, that has been read.
+            let expired = unclaimed.expired && unclaimed.read < self.pass;
+            let sought = || self.sent.values().any(|sent| unclaimed.fits(sent));
+            !self.claimed.contains(one) && (!expired || sought())
+        })
     }
 
     /// What a store wrote and had not on its disk when it ended was never written.
@@ -189,9 +195,13 @@ impl OpenWrites {
             };
             self.beyond.push((revision, key, before));
         }
+        let gone = |(key, one): &(ObjectKey, Revision)| {
+            one.deleted() && kinds::find(&key.resource).is_some_and(|kind| kind.expires)
+        };
         let unclaimed = Unclaimed {
             read: self.pass,
             until: self.pass + WAITED_PASSES,
+            expired: written.iter().all(gone),
             changes: written,
         };
         self.unclaimed.insert(revision, unclaimed);
@@ -242,7 +252,11 @@ impl OpenWrites {
                     self.sent.remove(&write);
                 }
             }
-            TransactionAction::Submitted { .. } | TransactionAction::Confirmed { .. } => {}
+            TransactionAction::Submitted { .. }
+            | TransactionAction::Confirmed { .. }
+            | TransactionAction::LeaseAsked { .. }
+            | TransactionAction::LeaseGranted { .. }
+            | TransactionAction::LeaseLeft { .. } => {}
         }
         true
     }

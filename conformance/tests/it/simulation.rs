@@ -8,11 +8,12 @@ use conformance::simulation::{Fault, Faults, Options, Outcome, Report, run};
 /// Seeds that CI runs, with all faults.
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=6;
 /// Actions that only some faults and clients bring about.
-const RARE: [&str; 7] = [
+const RARE: [&str; 8] = [
     "kubelet NodeReported",
     "kubelet PodRejected",
     "store Compacted",
     "store Failed",
+    "store LeaseEnded",
     "store PersistFailed",
     "store Waiting",
     "watch_cache Filled",

@@ -64,6 +64,42 @@ pub enum TransactionAction {
         /// The write.
         id: u64,
     },
+    /// The store was asked for a lease, which objects that expire are to go with. Writes of such objects wait for it.
+    LeaseAsked {
+        /// Its name.
+        lease: u64,
+        /// Its time to live, in seconds.
+        ttl_seconds: u32,
+    },
+    /// The store has granted it: what waited for it is written, and goes with it.
+    LeaseGranted {
+        /// Its name.
+        lease: u64,
+    },
+    /// Nothing goes with the lease that does not yet, or does not wait for it: it was used for as long or by as many as
+    /// may be, or the store does not have it.
+    LeaseLeft {
+        /// Its name.
+        lease: u64,
+    },
+}
+
+impl TransactionAction {
+    /// The write that it is about; `None` if it is about a lease.
+    pub fn write(&self) -> Option<u64> {
+        match self {
+            TransactionAction::Submitted { id, .. }
+            | TransactionAction::Attempted { id, .. }
+            | TransactionAction::Confirmed { id }
+            | TransactionAction::LostRace { id }
+            | TransactionAction::Committed { id, .. }
+            | TransactionAction::Answered { id, .. }
+            | TransactionAction::Unknown { id } => Some(*id),
+            TransactionAction::LeaseAsked { .. }
+            | TransactionAction::LeaseGranted { .. }
+            | TransactionAction::LeaseLeft { .. } => None,
+        }
+    }
 }
 
 /// What a committed write did to its object.

@@ -54,6 +54,9 @@ pub struct Kind {
     pub categories: &'static [&'static str],
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
+    /// Whether its objects expire some time after their last write. How long that is, who starts an API server says
+    /// (kube-apiserver's `--event-ttl`).
+    pub expires: bool,
     /// What may follow an object's name in a path.
     pub subresources: &'static [Subresource],
 }
@@ -90,7 +93,7 @@ pub fn find_kind(group: &str, kind: &str) -> Option<&'static Kind> {
 
 macro_rules! kinds {
     ($($group:literal $version:literal $kind:literal $plural:literal $singular:literal [$($short:literal)*]
-       [$($category:literal)*] $scope:ident [$($sub:ident)*];)*) => {
+       [$($category:literal)*] $scope:ident $life:ident [$($sub:ident)*];)*) => {
         /// Every kind that is served, by group and plural.
         pub const KINDS: &[Kind] = &[$(Kind {
             group: $group,
@@ -101,24 +104,27 @@ macro_rules! kinds {
             short_names: &[$($short),*],
             categories: &[$($category),*],
             namespaced: kinds!(@ $scope),
+            expires: kinds!(@ $life),
             subresources: &[$(Subresource::$sub),*],
         }),*];
     };
     (@ Namespaced) => { true };
     (@ Cluster) => { false };
+    (@ Expires) => { true };
+    (@ Stays) => { false };
 }
 
 kinds! {
-//  group                 version kind             plural            singular         short     categories scope      subresources
-    ""                    "v1"    "ConfigMap"      "configmaps"      "configmap"      ["cm"]    []         Namespaced [];
-    ""                    "v1"    "Event"          "events"          "event"          ["ev"]    []         Namespaced [];
-    ""                    "v1"    "Namespace"      "namespaces"      "namespace"      ["ns"]    []         Cluster    [Status Finalize];
-    ""                    "v1"    "Node"           "nodes"           "node"           ["no"]    []         Cluster    [Status];
-    ""                    "v1"    "Pod"            "pods"            "pod"            ["po"]    ["all"]    Namespaced [Status Binding Log Exec];
-    ""                    "v1"    "Secret"         "secrets"         "secret"         []        []         Namespaced [];
-    ""                    "v1"    "ServiceAccount" "serviceaccounts" "serviceaccount" ["sa"]    []         Namespaced [];
-    "apps"                "v1"    "ReplicaSet"     "replicasets"     "replicaset"     ["rs"]    ["all"]    Namespaced [Status Scale];
-    "coordination.k8s.io" "v1"    "Lease"          "leases"          "lease"          []        []         Namespaced [];
+//  group                 version kind             plural            singular         short     categories scope      life    subresources
+    ""                    "v1"    "ConfigMap"      "configmaps"      "configmap"      ["cm"]    []         Namespaced Stays   [];
+    ""                    "v1"    "Event"          "events"          "event"          ["ev"]    []         Namespaced Expires [];
+    ""                    "v1"    "Namespace"      "namespaces"      "namespace"      ["ns"]    []         Cluster    Stays   [Status Finalize];
+    ""                    "v1"    "Node"           "nodes"           "node"           ["no"]    []         Cluster    Stays   [Status];
+    ""                    "v1"    "Pod"            "pods"            "pod"            ["po"]    ["all"]    Namespaced Stays   [Status Binding Log Exec];
+    ""                    "v1"    "Secret"         "secrets"         "secret"         []        []         Namespaced Stays   [];
+    ""                    "v1"    "ServiceAccount" "serviceaccounts" "serviceaccount" ["sa"]    []         Namespaced Stays   [];
+    "apps"                "v1"    "ReplicaSet"     "replicasets"     "replicaset"     ["rs"]    ["all"]    Namespaced Stays   [Status Scale];
+    "coordination.k8s.io" "v1"    "Lease"          "leases"          "lease"          []        []         Namespaced Stays   [];
 }
 
 /// The resource `pods`.

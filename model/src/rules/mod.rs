@@ -2,6 +2,7 @@
 
 pub mod authorization;
 pub mod backoff;
+pub mod duration;
 pub mod env;
 pub mod names;
 pub mod object_meta;

@@ -18,7 +18,7 @@ use bincode::{Decode, Encode};
 pub const MAGIC: [u8; 8] = *b"PLMINPUT";
 
 /// Version of this format; a reader refuses what it does not know.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// A frame larger than this is not recorded, and recording ends before it, in bytes.
 pub const FRAME_LIMIT: usize = 32 << 20;

@@ -3,6 +3,7 @@
 mod authorization;
 mod collecting;
 mod controller;
+mod duration;
 mod kubelet;
 mod kubelet_notation;
 mod kubelet_walk;

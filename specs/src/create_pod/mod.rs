@@ -181,14 +181,14 @@ fn about(state: &State, action: &Action) -> About {
 }
 
 fn about_write(state: &State, server: u32, action: &TransactionAction) -> About {
-    let (id, named) = match action {
-        TransactionAction::Attempted { id, key, uid, .. }
-        | TransactionAction::Committed { id, key, uid, .. } => (*id, Some((key, uid))),
-        TransactionAction::Submitted { id, .. }
-        | TransactionAction::Confirmed { id }
-        | TransactionAction::LostRace { id }
-        | TransactionAction::Answered { id, .. }
-        | TransactionAction::Unknown { id } => (*id, None),
+    // Nothing on a pod's path goes with a lease.
+    let Some(id) = action.write() else {
+        return About::default();
+    };
+    let named = match action {
+        TransactionAction::Attempted { key, uid, .. }
+        | TransactionAction::Committed { key, uid, .. } => Some((key, uid)),
+        _ => None,
     };
     let mut about = About {
         write: Some((server, id)),

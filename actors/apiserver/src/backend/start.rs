@@ -20,6 +20,8 @@ pub struct Start<S> {
     pub link: Link,
     /// The schema work of writes.
     pub strategy: S,
+    /// How long objects that expire live after their last write, in seconds, at least 1.
+    pub ttl_seconds: u32,
     /// How much the cache keeps and how long it waits.
     pub limits: Limits,
     /// Clock and random source.
@@ -50,6 +52,7 @@ impl<S: Served> Start<S> {
         let writes = Component::start(shell::Start {
             machine: Transactions {
                 strategy: self.strategy,
+                ttl_seconds: self.ttl_seconds,
             },
             durable: None,
             effects: WriteEffects {

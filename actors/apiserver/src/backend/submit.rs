@@ -56,6 +56,21 @@ impl<S: Served> Effects<Transactions<S>> for WriteEffects {
                     let _ = machine.send(input).await;
                 });
             }
+            Output::Grant { lease, ttl_seconds } => {
+                let (store, machine) = (self.store.clone(), handle.clone());
+                handle.spawn(async move {
+                    let request = StoreRequest::LeaseGrant { lease, ttl_seconds };
+                    let cause = machine.cause();
+                    let (answer, machine) = match store.ask(request, cause).await {
+                        Ok((response, reply)) => (Some(response), machine.caused_by(reply)),
+                        Err(error) => {
+                            tracing::warn!(%error, "no lease was granted");
+                            (None, machine)
+                        }
+                    };
+                    let _ = machine.send(Input::Granted { lease, answer }).await;
+                });
+            }
             Output::Answer { id, result } => {
                 if let Some(waiting) = self.waiting.borrow_mut().remove(&id) {
                     let _ = waiting.send(result);

@@ -46,6 +46,10 @@ impl Strategy for Kinds {
         Ok(Bytes::from(bytes))
     }
 
+    fn size(&self, value: &Bytes) -> u64 {
+        value.len() as u64
+    }
+
     fn meta(&self, draft: &Value) -> Result<SystemMeta, Status> {
         object_meta::read(draft)
     }

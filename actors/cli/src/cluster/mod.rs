@@ -17,7 +17,7 @@ pub use data_dir::{DataDir, default_data_dir};
 pub use kubeconfig::write_kubeconfig;
 pub use logging::log_to;
 pub use pki::{API_CERTIFICATE, Pki, read_credentials};
-pub use plan::Plan;
+pub use plan::{ApiServing, Plan};
 pub use ports::free_udp;
 pub use processes::{FAILED, Processes, READY};
 pub use progress::{Progress, say};

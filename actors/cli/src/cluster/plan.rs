@@ -10,7 +10,9 @@ use runtime::Subnet;
 use store::Engine;
 
 use super::ports;
-use crate::components::{Apiserver, Checker, Client, Component, Kubelet, Place, Recording, Store};
+use crate::components::{
+    Apiserver, Checker, Client, Component, EventTtl, Kubelet, Place, Recording, Store,
+};
 
 /// How long a component may take to stop, in milliseconds.
 const STOP_MS: u64 = 5_000;
@@ -22,6 +24,17 @@ const KUBELET_STOP_MS: u64 = 40_000;
 pub struct Plan {
     /// Each with its place in the order of stopping.
     pub parts: Vec<PlannedPart>,
+}
+
+/// What the user chooses of the API server.
+#[derive(Clone, Copy, Debug)]
+pub struct ApiServing {
+    /// Where clients reach it.
+    pub address: SocketAddr,
+    /// Where they reach it without TLS, if anywhere.
+    pub insecure_address: Option<SocketAddr>,
+    /// How long it keeps events.
+    pub event_ttl: EventTtl,
 }
 
 /// One component of a plan.
@@ -47,11 +60,10 @@ impl Plan {
         nodes: u8,
         engine: Engine,
         pod_network: [u8; 2],
-        api_address: SocketAddr,
-        insecure_address: Option<SocketAddr>,
+        api: ApiServing,
         (trace, check): (Recording, Option<SocketAddr>),
     ) -> anyhow::Result<Self> {
-        Plan::check_addresses(api_address, insecure_address)?;
+        Plan::check_addresses(api.address, api.insecure_address)?;
         let mut free = ports::free_udp(4 + usize::from(nodes))?.into_iter();
         let mut place = || Place {
             data_dir: data_dir.to_owned(),
@@ -68,8 +80,9 @@ impl Plan {
         let apiserver = Apiserver {
             place: place(),
             store: store.place.listen,
-            api_address,
-            insecure_address,
+            api_address: api.address,
+            insecure_address: api.insecure_address,
+            event_ttl: api.event_ttl,
             api_socket_on_stdin: false,
         };
         let reached_at = apiserver.place.listen;

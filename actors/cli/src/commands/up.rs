@@ -16,10 +16,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::cluster::{
-    DataDir, Notice, Pki, Plan, Processes, Progress, Tasks, default_data_dir, forget_old_traces,
-    log_to, say, supervise, write_kubeconfig,
+    ApiServing, DataDir, Notice, Pki, Plan, Processes, Progress, Tasks, default_data_dir,
+    forget_old_traces, log_to, say, supervise, write_kubeconfig,
 };
-use crate::components::{Component, Recording, sweep};
+use crate::components::{Component, EventTtl, Recording, sweep};
 
 /// Start a cluster on this machine and keep it running.
 ///
@@ -45,6 +45,14 @@ pub struct Up {
     /// /plimsoll, or with the URL's path, so that others can use it too
     #[arg(long, value_name = "embedded|etcd=URL,…", default_value_t = Engine::Embedded)]
     store: Engine,
+    /// How long an event is kept after it was last written, as in 90s or 1h30m
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value_t,
+        allow_hyphen_values = true
+    )]
+    event_ttl: EventTtl,
     /// Addresses of pods, a /16; node-N has the Nth /24 of it
     #[arg(long, value_name = "CIDR", default_value = "10.244.0.0/16", value_parser = pod_network)]
     pod_network_cidr: [u8; 2],
@@ -122,8 +130,11 @@ impl Up {
             self.nodes,
             self.store.clone(),
             self.pod_network_cidr,
-            self.api_address,
-            self.insecure_address,
+            ApiServing {
+                address: self.api_address,
+                insecure_address: self.insecure_address,
+                event_ttl: self.event_ttl,
+            },
             (self.trace, self.check.then_some(self.check_metrics)),
         )
     }

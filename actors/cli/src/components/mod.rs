@@ -1,5 +1,6 @@
 //! The components of a cluster: what each is told on its command line, and how each is run.
 
+mod event_ttl;
 mod start;
 mod sweep;
 
@@ -11,6 +12,7 @@ use runtime::Subnet;
 use shell::Tracing;
 use transport::Identity;
 
+pub use event_ttl::EventTtl;
 pub use start::start;
 pub use sweep::sweep;
 
@@ -113,6 +115,14 @@ pub struct Apiserver {
     /// Serve the API here too, without TLS and to everyone who can connect
     #[arg(long, value_name = "ADDR")]
     pub insecure_address: Option<SocketAddr>,
+    /// How long an event is kept after it was last written, as in 90s or 1h30m
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value_t,
+        allow_hyphen_values = true
+    )]
+    pub event_ttl: EventTtl,
     /// Standard input is a socket that listens at the address of the API
     #[arg(long = "api-socket-on-stdin", hide = true)]
     pub api_socket_on_stdin: bool,
@@ -257,6 +267,7 @@ impl Component {
                 if let Some(address) = apiserver.insecure_address {
                     option("insecure-address", address.to_string());
                 }
+                option("event-ttl", apiserver.event_ttl.to_string());
             }
             Component::Controllers(client) | Component::Scheduler(client) => {
                 option("apiserver", client.apiserver.to_string());

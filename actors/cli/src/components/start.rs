@@ -71,6 +71,7 @@ pub async fn start(
             store,
             api_address,
             insecure_address,
+            event_ttl,
             api_socket_on_stdin,
         }) => {
             let api_socket = api_socket_on_stdin.then(socket_on_stdin).transpose()?;
@@ -82,6 +83,7 @@ pub async fn start(
                 api_socket,
                 serving: read_credentials(&pki, API_CERTIFICATE)?,
                 insecure_address,
+                event_ttl_seconds: event_ttl.as_seconds(),
                 limits: Default::default(),
                 trace: place.tracing(),
                 incarnation: place.incarnation,

@@ -45,6 +45,20 @@ fn what_is_not_understood_exits_with_2() {
     ] {
         fails(&["up", "--pod-network-cidr", network], 2, &[network, why]);
     }
+    for (ttl, why) in [
+        ("1", "with units"),
+        ("soon", "with units"),
+        ("-1s", "negative"),
+        ("0s", "a second at least"),
+        ("1.5s", "whole seconds"),
+        ("8761h", "a year at most, that is 8760h0m0s"),
+        ("9999999h", "at most 2562047h47m16s"),
+    ] {
+        for verb in [["up"].as_slice(), &["run", "apiserver"]] {
+            let given = [verb, &["--event-ttl", ttl]].concat();
+            fails(&given, 2, &[ttl, "--event-ttl", why]);
+        }
+    }
     let same = "127.0.0.1:7443";
     let both = ["up", "--api-address", same, "--insecure-address", same];
     fails(&both, 2, &[same, "--insecure-address", "--api-address"]);

@@ -156,3 +156,48 @@ fn what_is_committed_before_its_store_is_heard_is_not_waited_for() {
     reads(&mut open, vec![started(1), wrote(2, 1), persisted(2)]);
     assert!(!open.waits_for(2));
 }
+
+#[test]
+fn what_expires_is_waited_for_only_if_somebody_may_have_deleted_it() {
+    let event = ObjectKey::new(kinds::events(), "d", "a");
+    let expired = |revision| {
+        let changes = vec![Changed {
+            key: event.path().into(),
+            version: 0,
+            lease: 0,
+        }];
+        let said = Said::Store(StoreAction::Wrote { revision, changes });
+        moment("store", 1, said)
+    };
+    let mut open = OpenWrites::default();
+    reads(&mut open, vec![started(1), expired(2), persisted(2)]);
+    assert!(
+        open.waits_for(2),
+        "the attempt to delete it may be read yet"
+    );
+    assert_eq!(told(&mut open, 1), []);
+    assert!(!open.waits_for(2));
+
+    let attempted = TransactionAction::Attempted {
+        id: 1,
+        key: event.clone(),
+        uid: "u".to_owned(),
+        expected: 3,
+        effect: Effect::Deleted,
+    };
+    reads(
+        &mut open,
+        vec![server(1, attempted), expired(4), persisted(4)],
+    );
+    assert_eq!(told(&mut open, 5), []);
+    assert!(open.waits_for(4), "its commit may come");
+    let committed = TransactionAction::Committed {
+        id: 1,
+        key: event.clone(),
+        uid: "u".to_owned(),
+        revision: 4,
+        effect: Effect::Deleted,
+    };
+    reads(&mut open, vec![server(1, committed)]);
+    assert!(!open.waits_for(4));
+}

@@ -11,6 +11,9 @@ use crate::simulation::part::{Part, node_name};
 /// Pods that a node takes.
 const PODS: u32 = 20;
 
+/// How long an event lives: short enough that many expire in a run of two minutes.
+const EVENT_TTL_SECONDS: u32 = 20;
+
 impl Cluster {
     pub(super) fn component(
         self: &Rc<Self>,
@@ -49,6 +52,7 @@ impl Cluster {
                     credentials,
                     api_socket: None,
                     insecure_address: None,
+                    event_ttl_seconds: EVENT_TTL_SECONDS,
                     limits: Default::default(),
                     trace,
                     incarnation,

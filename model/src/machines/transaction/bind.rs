@@ -51,6 +51,7 @@ pub(super) fn decide<S: Strategy>(
         },
         value: strategy.encode(key, &draft)?,
         generated: false,
+        lease: 0,
     }))
 }
 

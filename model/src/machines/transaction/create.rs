@@ -58,6 +58,7 @@ pub(super) fn decide<S: Strategy>(
         effect: placed.map_or(Effect::Created, |node| Effect::Placed { node }),
         value,
         generated,
+        lease: 0,
     }))
 }
 
@@ -141,7 +142,7 @@ fn generate(prefix: &str, random: u64, attempt: u32) -> String {
 }
 
 /// Spreads a number over all bits (the finalizer of SplitMix64), so that successive attempts are unlike.
-fn mix(number: u64) -> u64 {
+pub(super) fn mix(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     number ^ (number >> 31)

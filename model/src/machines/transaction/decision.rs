@@ -3,7 +3,7 @@
 use crate::actions::transaction::Effect;
 use crate::machine::Now;
 use crate::messages::store::{
-    Compare, Key, KeyRange, Operand, Operation, RangeRequest, Relation, Transaction,
+    Compare, Key, KeyRange, LeaseId, Operand, Operation, RangeRequest, Relation, Transaction,
 };
 use crate::objects::key::ObjectKey;
 use crate::objects::kinds;
@@ -51,6 +51,8 @@ pub(super) struct Attempt<V> {
     pub(super) value: V,
     /// Whether the name was generated, so that another may be tried.
     pub(super) generated: bool,
+    /// The lease that it goes with, or 0.
+    pub(super) lease: LeaseId,
 }
 
 /// A refusal, and whether another state of the store could have led elsewhere.
@@ -146,7 +148,7 @@ impl<V> Attempt<V> {
             _ => Operation::Put {
                 key: path,
                 value: self.value.clone(),
-                lease: 0,
+                lease: self.lease,
             },
         };
         Transaction {

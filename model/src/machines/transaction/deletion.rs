@@ -80,6 +80,7 @@ pub(super) fn decide<S: Strategy>(
             effect: Effect::Deleted,
             value: strategy.encode(key, &old)?,
             generated: false,
+            lease: 0,
         }));
     }
     mark(&mut meta, question.now, seconds);
@@ -106,6 +107,7 @@ pub(super) fn decide<S: Strategy>(
         effect: Effect::Deleting,
         value,
         generated: false,
+        lease: 0,
     }))
 }
 

@@ -31,6 +31,23 @@ pub(super) fn beaten<V, C>(attempt: &Attempt<V>, pending: &Pending<V, C>) -> Opt
     (pending.attempts >= ATTEMPTS_LIMIT).then(|| Status::conflict(&attempt.key, MODIFIED))
 }
 
+/// So many writes are under way, and no more may be.
+pub(super) fn crowded(limit: usize) -> Status {
+    let mut status = Status::new(
+        Reason::TooManyRequests,
+        format!("{limit} writes are under way: try again"),
+    );
+    status.details.retry_after_seconds = 1;
+    status
+}
+
+pub(super) fn mistaken() -> Status {
+    Status::new(
+        Reason::InternalError,
+        "the store answered with something else than it was asked for",
+    )
+}
+
 pub(super) fn unreached() -> Status {
     let mut status = Status::new(
         Reason::ServiceUnavailable,
@@ -52,7 +69,7 @@ pub(super) fn unknown() -> Status {
 pub(super) fn refused(error: &StoreError) -> Status {
     let reason = match error {
         StoreError::RequestTooLarge { .. } => Reason::RequestEntityTooLarge,
-        StoreError::Busy => Reason::TooManyRequests,
+        StoreError::Busy | StoreError::TooManyLeases { .. } => Reason::TooManyRequests,
         StoreError::Unavailable { .. } => Reason::ServiceUnavailable,
         _ => Reason::InternalError,
     };

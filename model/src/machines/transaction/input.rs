@@ -3,7 +3,7 @@
 use bincode::{Decode, Encode};
 
 use crate::messages::api::DeleteOptions;
-use crate::messages::store::StoreResponse;
+use crate::messages::store::{LeaseId, StoreResponse};
 use crate::objects::key::ObjectKey;
 use crate::objects::kinds::Subresource;
 
@@ -45,6 +45,22 @@ pub enum Input<V, C> {
         /// The write.
         id: WriteId,
     },
+    /// The store has answered the question for a lease, or there will be no answer.
+    Granted {
+        /// The lease.
+        lease: LeaseId,
+        /// The answer; `None` if the connection gave none.
+        answer: Option<StoreResponse<V>>,
+    },
+    /// The lease that objects go with has been used for as long as it may be.
+    LeaseUsed,
+}
+
+/// The machine's timers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Timer {
+    /// How long one lease is used.
+    Lease,
 }
 
 /// An object as someone has seen it, possibly out of date.

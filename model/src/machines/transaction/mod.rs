@@ -7,6 +7,7 @@ mod deletion;
 mod doubt;
 mod failures;
 mod input;
+mod lease;
 mod output;
 mod state;
 mod step;
@@ -14,7 +15,7 @@ mod strategy;
 mod update;
 
 pub use deletion::{FOREGROUND, ORPHAN};
-pub use input::{Binding, Input, Seen, Write, WriteId, WriteVerb};
+pub use input::{Binding, Input, Seen, Timer, Write, WriteId, WriteVerb};
 pub use output::{Outcome, Output, Written};
 pub use state::State;
 pub use step::{Transactions, WRITES_LIMIT};

@@ -1,6 +1,6 @@
 //! What a write does.
 
-use crate::messages::store::Transaction;
+use crate::messages::store::{LeaseId, Transaction};
 use crate::objects::key::ObjectKey;
 use crate::objects::status::Status;
 
@@ -15,6 +15,13 @@ pub enum Output<V> {
         id: WriteId,
         /// What.
         transaction: Transaction<V>,
+    },
+    /// Ask the store for a lease, and then say [`Input::Granted`](super::Input::Granted).
+    Grant {
+        /// Its name.
+        lease: LeaseId,
+        /// Its time to live, in seconds.
+        ttl_seconds: u32,
     },
     /// Answer the client. The write is over.
     Answer {

@@ -7,6 +7,7 @@ use crate::objects::key::ObjectKey;
 
 use super::decision::Attempt;
 use super::input::{Seen, Write, WriteId};
+use super::lease::Lease;
 
 /// Everything that is under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +16,7 @@ pub struct State<V, C> {
     /// The writes of one object, in the order in which they came; the first one is under way. They wait for each
     /// other, so that none loses to another of this server.
     pub(super) lanes: BTreeMap<ObjectKey, VecDeque<WriteId>>,
+    pub(super) lease: Lease,
 }
 
 /// One write.
@@ -29,13 +31,15 @@ pub(super) struct Pending<V, C> {
     pub(super) confirmed: bool,
     /// How often it was decided.
     pub(super) attempts: u32,
+    /// How many leases were asked for because of it.
+    pub(super) leases: u32,
     pub(super) asked: Asked<V>,
 }
 
 /// What the store was asked for a write.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Asked<V> {
-    /// Nothing: it waits for the writes before it.
+    /// Nothing: it waits for the writes before it, or for a lease.
     Nothing,
     /// To read the object and its namespace.
     Read,

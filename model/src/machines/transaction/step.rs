@@ -1,7 +1,6 @@
 //! One input at a time.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 
 use bincode::{Decode, Encode};
 
@@ -9,11 +8,12 @@ use crate::actions::transaction::TransactionAction as Action;
 use crate::machine::{Machine, Now, Out, Step};
 use crate::messages::store::{OperationResult, StoreError, StoreResponse, Transaction};
 use crate::objects::key::ObjectKey;
-use crate::objects::status::{Reason, Status};
+use crate::objects::status::Status;
 
 use super::decision::{Attempt, Decision, Question, Refused, decide, reads};
-use super::failures::{beaten, refused, unreached};
-use super::input::{Input, Seen, WriteId, WriteVerb};
+use super::failures::{beaten, crowded, mistaken, refused, unreached};
+use super::input::{Input, Seen, Timer, WriteId, WriteVerb};
+use super::lease::expires;
 use super::output::{Outcome, Output, Written};
 use super::state::{Asked, Pending, State};
 use super::strategy::Strategy;
@@ -28,17 +28,21 @@ pub(super) const ATTEMPTS_LIMIT: u32 = 16;
 pub struct Transactions<S> {
     /// The kinds' own rules.
     pub strategy: S,
+    /// How long objects of kinds that [expire](crate::objects::kinds::Kind::expires) live after their last write, in
+    /// seconds, at least 1.
+    pub ttl_seconds: u32,
 }
 
 /// A step while it is taken.
 pub(super) struct Turn<'a, S: Strategy> {
     pub(super) strategy: &'a S,
+    pub(super) ttl_seconds: u32,
     pub(super) state: &'a mut State<S::Value, S::Change>,
     now: Now,
     pub(super) out: &'a mut Out<Transactions<S>>,
     pub(super) actions: Vec<Action>,
-    /// Writes whose turn has come in their lanes.
-    ready: VecDeque<WriteId>,
+    /// Writes whose turn has come, in their lanes or for a lease.
+    pub(super) ready: VecDeque<WriteId>,
 }
 
 impl<S: Strategy> Machine for Transactions<S> {
@@ -47,14 +51,15 @@ impl<S: Strategy> Machine for Transactions<S> {
     type State = State<S::Value, S::Change>;
     type Input = Input<S::Value, S::Change>;
     type Output = Output<S::Value>;
-    /// The machine sets no timer: the connection to the store answers or fails in bounded time.
-    type Timer = Infallible;
+    /// None for questions: the connection to the store answers or fails in bounded time.
+    type Timer = Timer;
     type Action = Action;
 
     fn start(&self, _: Option<()>, _: Now, _: &mut Out<Self>) -> Self::State {
         State {
             pending: Default::default(),
             lanes: Default::default(),
+            lease: Default::default(),
         }
     }
 
@@ -67,6 +72,7 @@ impl<S: Strategy> Machine for Transactions<S> {
     ) -> Step<Action> {
         let mut turn = Turn {
             strategy: &self.strategy,
+            ttl_seconds: self.ttl_seconds,
             state,
             now,
             out,
@@ -93,6 +99,7 @@ impl<S: Strategy> Machine for Transactions<S> {
                     namespace,
                     confirmed: false,
                     attempts: 0,
+                    leases: 0,
                     asked: Asked::Nothing,
                 };
                 turn.submit(id, pending);
@@ -105,15 +112,25 @@ impl<S: Strategy> Machine for Transactions<S> {
             Input::Stored { id, response } => turn.stored(id, response),
             Input::Unsent { id } => turn.unsent(id),
             Input::Lost { id } => turn.lost(id, true),
+            Input::Granted { lease, .. } if !turn.awaits_lease(lease) => return Step::Nothing,
+            Input::Granted { answer, .. } => turn.granted(answer),
+            Input::LeaseUsed => {
+                if !turn.lease_used() {
+                    return Step::Nothing;
+                }
+            }
         }
         while let Some(id) = turn.ready.pop_front() {
             turn.attempt(id);
         }
+        turn.leave_unlasting();
         Step::Moved(turn.actions)
     }
 
-    fn fired(&self, timer: Infallible) -> Self::Input {
-        match timer {}
+    fn fired(&self, timer: Timer) -> Self::Input {
+        match timer {
+            Timer::Lease => Input::LeaseUsed,
+        }
     }
 }
 
@@ -131,11 +148,7 @@ impl<S: Strategy> Turn<'_, S> {
             key: key.clone(),
         });
         if self.state.pending.len() >= WRITES_LIMIT {
-            let mut status = Status::new(
-                Reason::TooManyRequests,
-                format!("{WRITES_LIMIT} writes are under way: try again"),
-            );
-            status.details.retry_after_seconds = 1;
+            let status = crowded(WRITES_LIMIT);
             let code = status.reason.code();
             self.actions.push(Action::Answered { id, code });
             let result = Err(status);
@@ -155,7 +168,7 @@ impl<S: Strategy> Turn<'_, S> {
     }
 
     /// Decides a write from what is known, and asks the store or answers.
-    fn attempt(&mut self, id: WriteId) {
+    pub(super) fn attempt(&mut self, id: WriteId) {
         let Some(pending) = self.state.pending.get_mut(&id) else {
             return;
         };
@@ -189,6 +202,7 @@ impl<S: Strategy> Turn<'_, S> {
                 let expected = attempt.expected;
                 self.answer(id, Ok(attempt.written(expected)));
             }
+            Ok(Decision::Write(attempt)) if expires(&attempt) => self.send_leased(id, attempt),
             Ok(Decision::Write(attempt)) => self.send(id, attempt, false),
             Ok(Decision::Nothing(written)) => self.answer(id, Ok(written)),
             Err(Refused { status, .. }) => self.answer(id, Err(status)),
@@ -235,10 +249,7 @@ impl<S: Strategy> Turn<'_, S> {
                 return self.lost(id, false);
             }
             StoreResponse::Failed(error) => return self.refuse(id, &error),
-            _ => {
-                let what = "the store answered a transaction with something else";
-                return self.answer(id, Err(Status::new(Reason::InternalError, what)));
-            }
+            _ => return self.answer(id, Err(mistaken())),
         };
         let Some(pending) = self.state.pending.get_mut(&id) else {
             return;
@@ -283,8 +294,15 @@ impl<S: Strategy> Turn<'_, S> {
 
     /// The store will not.
     fn refuse(&mut self, id: WriteId, error: &StoreError) {
-        match self.asked(id) {
-            Some(Asked::Fate(_)) => self.give_up(id),
+        match (self.asked(id), error) {
+            (Some(Asked::Fate(_)), _) => self.give_up(id),
+            (
+                Some(asked),
+                StoreError::LeaseNotFound { lease } | StoreError::LeaseFull { lease, .. },
+            ) => {
+                let again = matches!(asked, Asked::WriteAgain(_));
+                self.lease_gone(id, *lease, again);
+            }
             _ => self.answer(id, Err(refused(error))),
         }
     }
@@ -341,7 +359,7 @@ impl<S: Strategy> Turn<'_, S> {
     }
 
     /// Answers a write that changed nothing, as far as is known.
-    fn answer(&mut self, id: WriteId, result: Result<Written<S::Value>, Status>) {
+    pub(super) fn answer(&mut self, id: WriteId, result: Result<Written<S::Value>, Status>) {
         if self.state.pending.contains_key(&id) {
             let code = match &result {
                 Ok(_) => 200,

@@ -44,6 +44,9 @@ pub trait Strategy {
     /// Puts an object together, without its `resourceVersion`.
     fn encode(&self, key: &ObjectKey, draft: &Self::Draft) -> Result<Self::Value, Status>;
 
+    /// What an object takes, in bytes.
+    fn size(&self, value: &Self::Value) -> u64;
+
     /// Reads the metadata that the machine keeps.
     fn meta(&self, draft: &Self::Draft) -> Result<SystemMeta, Status>;
 

@@ -82,6 +82,7 @@ pub(super) fn decide<S: Strategy>(
         },
         value,
         generated: false,
+        lease: 0,
     }))
 }
 

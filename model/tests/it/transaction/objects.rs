@@ -15,6 +15,8 @@ pub struct Thing {
     pub phase: String,
     /// A namespace's `spec.finalizers`.
     pub held: bool,
+    /// What it takes in the store, in bytes.
+    pub size: u64,
 }
 
 /// What a client asks for.
@@ -52,6 +54,10 @@ impl Strategy for Things {
         let mut value = draft.clone();
         value.meta.resource_version.clear();
         Ok(value)
+    }
+
+    fn size(&self, value: &Thing) -> u64 {
+        value.size
     }
 
     fn meta(&self, draft: &Thing) -> Result<SystemMeta, Status> {

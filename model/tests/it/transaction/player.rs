@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use model::machine::{Machine, Now, Out, Request, Step};
 use model::machines::transaction::{
-    Binding, Input, Output, Seen, State, Transactions, Write, WriteVerb,
+    Binding, Input, Output, Seen, State, Timer, Transactions, Write, WriteVerb,
 };
 use model::messages::api::{DeleteOptions, Propagation};
-use model::messages::store::{Key, StoreError, StoreResponse, Transaction};
+use model::messages::store::{Key, LeaseId, Operation, StoreError, StoreResponse, Transaction};
 use model::objects::key::{GroupResource, ObjectKey};
 use model::objects::kinds;
 
@@ -27,7 +27,13 @@ use super::store::Store;
 ///    grace=N uid=U rv=N propagation=orphan|foreground        delete
 ///    node=N uid=U                                            bind
 ///    dry-run  behind (the cache has nothing of what it concerns)
+///    size=N                                                  create, of an object that expires
 /// store ID            the store carries out what was asked for ID, and answers
+/// grant | deny | unknown-grant | lose-grant        the store, or nobody, answers the question for a lease
+/// end L               the store ends a lease
+/// late-grant L        an answer to an earlier question for a lease
+/// used                the lease was used for as long as it may be
+/// ttl SECONDS         how long what expires lives; an hour otherwise
 /// lose ID [done]      the answer is lost; done: the store had carried it out
 /// unsent ID | full ID | unsure ID | busy ID | too-large ID | away ID
 /// outside KEY N       another server writes spec N
@@ -40,6 +46,9 @@ struct TransactionPlayer {
     state: State<Thing, Change>,
     store: Store,
     asked: BTreeMap<u64, Transaction<Thing>>,
+    grants: Vec<(LeaseId, u32)>,
+    /// Names of leases in the order in which they were asked for: L1, L2, …
+    leases: Vec<LeaseId>,
     now: Now,
     transitions: Rc<RefCell<BTreeSet<String>>>,
 }
@@ -76,6 +85,7 @@ impl<'a> Options<'a> {
         let mut thing = Thing {
             spec: self.number("spec").unwrap_or(0),
             node: self.text("node"),
+            size: self.number("size").unwrap_or(1) as u64,
             ..Thing::default()
         };
         let meta = &mut thing.meta;
@@ -152,39 +162,78 @@ impl TransactionPlayer {
             .borrow_mut()
             .insert(format!("{word} | {outcome}"));
         for request in out.drain() {
-            let Request::Output(output) = request;
-            match output {
-                Output::Ask { id, transaction } => {
-                    lines.push(format!("-> asks for {id}: {}", asked(&transaction)));
-                    self.asked.insert(id, transaction);
+            match request {
+                Request::Output(output) => self.carry_out(output, &mut lines),
+                Request::Timer(timer, after_ms) => {
+                    lines.push(format!("-> {timer:?} in {after_ms} ms"));
                 }
-                Output::Answer {
-                    id,
-                    result: Ok(written),
-                } => lines.push(format!(
-                    "-> answers {id}: {:?} at {}: {}",
-                    written.outcome,
-                    written.revision,
-                    written.value.line()
-                )),
-                Output::Answer {
-                    id,
-                    result: Err(status),
-                } => {
+                Request::Cancel(timer) => lines.push(format!("-> no {timer:?}")),
+            }
+        }
+        self.named(&lines.join("\n"))
+    }
+
+    fn carry_out(&mut self, output: Output<Thing>, lines: &mut Vec<String>) {
+        match output {
+            Output::Ask { id, transaction } => {
+                lines.push(format!("-> asks for {id}: {}", asked(&transaction)));
+                self.asked.insert(id, transaction);
+            }
+            Output::Grant { lease, ttl_seconds } => {
+                self.leases.push(lease);
+                self.grants.push((lease, ttl_seconds));
+                lines.push(format!("-> asks for lease {lease} of {ttl_seconds} s"));
+            }
+            Output::Answer {
+                id,
+                result: Ok(written),
+            } => lines.push(format!(
+                "-> answers {id}: {:?} at {}: {}",
+                written.outcome,
+                written.revision,
+                written.value.line()
+            )),
+            Output::Answer {
+                id,
+                result: Err(status),
+            } => {
+                lines.push(format!(
+                    "-> answers {id}: {:?}: {}",
+                    status.reason, status.message
+                ));
+                for cause in &status.details.causes {
                     lines.push(format!(
-                        "-> answers {id}: {:?}: {}",
-                        status.reason, status.message
+                        "   {}: {}: {}",
+                        cause.reason, cause.field, cause.message
                     ));
-                    for cause in &status.details.causes {
-                        lines.push(format!(
-                            "   {}: {}: {}",
-                            cause.reason, cause.field, cause.message
-                        ));
-                    }
                 }
             }
         }
-        lines.join("\n")
+    }
+
+    /// A text with the leases' names as people say them.
+    fn named(&self, text: &str) -> String {
+        let leases = self.leases.iter().enumerate();
+        leases.fold(text.to_owned(), |text, (at, lease)| {
+            let name = format!("L{}", at + 1);
+            text.replace(&lease.to_string(), &name)
+                .replace(&format!("{lease:016x}"), &name)
+        })
+    }
+
+    fn grant(
+        &mut self,
+        answer: impl FnOnce(&mut Store, LeaseId, u32) -> Option<StoreResponse<Thing>>,
+    ) -> Result<String, String> {
+        let (lease, ttl_seconds) = self.grants.pop().ok_or("no lease was asked for")?;
+        let answer = answer(&mut self.store, lease, ttl_seconds);
+        Ok(self.step(Input::Granted { lease, answer }))
+    }
+
+    fn lease(&self, name: &str) -> Result<LeaseId, String> {
+        let at = number(name.trim_start_matches('L'))? as usize;
+        let lease = self.leases.get(at.wrapping_sub(1)).copied();
+        lease.ok_or_else(|| format!("{name} was not asked for"))
     }
 
     fn seen(&self, path: &str) -> Seen<Thing> {
@@ -239,8 +288,12 @@ fn asked(transaction: &Transaction<Thing>) -> String {
         .iter()
         .map(|one| format!("{} is {:?}", one.key, one.operand))
         .collect();
-    let operation = variant(&transaction.success[0]);
-    format!("{operation} if {}", compares.join(" and "))
+    let operation = &transaction.success[0];
+    let with = match operation {
+        Operation::Put { lease, .. } if *lease != 0 => format!(" with {lease}"),
+        _ => String::new(),
+    };
+    format!("{}{with} if {}", variant(operation), compares.join(" and "))
 }
 
 fn number(text: &str) -> Result<u64, String> {
@@ -289,6 +342,32 @@ impl Player for TransactionPlayer {
                 self.taken(id)?;
                 Ok(self.step(Input::Unsent { id }))
             }
+            ["grant"] => self.grant(|store, lease, ttl| Some(store.grant(lease, ttl))),
+            ["deny"] => {
+                let error = StoreError::TooManyLeases { limit: 9 };
+                self.grant(|_, _, _| Some(StoreResponse::Failed(error)))
+            }
+            ["unknown-grant"] => {
+                let reason = "the engine gave no answer".to_owned();
+                let error = StoreError::Unknown { reason };
+                self.grant(|_, _, _| Some(StoreResponse::Failed(error)))
+            }
+            ["lose-grant"] => self.grant(|_, _, _| None),
+            ["late-grant", lease] => {
+                let lease = self.lease(lease)?;
+                let answer = None;
+                Ok(self.step(Input::Granted { lease, answer }))
+            }
+            ["end", lease] => {
+                let lease = self.lease(lease)?;
+                self.store.end(lease);
+                Ok(String::new())
+            }
+            ["used"] => Ok(self.step(self.machine.fired(Timer::Lease))),
+            ["ttl", seconds] => {
+                self.machine.ttl_seconds = number(seconds)? as u32;
+                Ok(String::new())
+            }
             ["late", id] => Ok(self.step(Input::Lost { id: number(id)? })),
             ["outside", at, spec] => {
                 let key = key(at)?;
@@ -328,7 +407,10 @@ impl Player for TransactionPlayer {
 fn scenarios_and_transitions() {
     let transitions = Rc::new(RefCell::new(BTreeSet::new()));
     scenario::play_all("transaction", || {
-        let machine = Transactions { strategy: Things };
+        let machine = Transactions {
+            strategy: Things,
+            ttl_seconds: 3600,
+        };
         let state = machine.start(None, Now(0), &mut Out::new());
         let mut store = Store::default();
         let namespace = ObjectKey::new(kinds::namespaces(), "", "d");
@@ -340,6 +422,8 @@ fn scenarios_and_transitions() {
             state,
             store,
             asked: BTreeMap::new(),
+            grants: Vec::new(),
+            leases: Vec::new(),
             now: Now(0),
             transitions: transitions.clone(),
         }

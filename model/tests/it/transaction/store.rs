@@ -1,10 +1,10 @@
 //! A store without history: what transactions do to it, in etcd's words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::messages::store::{
-    Compare, Key, KeyValue, Operand, Operation, OperationResult, RangeResponse, Relation,
-    StoreResponse, Transaction,
+    Compare, Key, KeyValue, LeaseId, Operand, Operation, OperationResult, RangeResponse, Relation,
+    StoreError, StoreResponse, Transaction,
 };
 
 use super::objects::Thing;
@@ -15,6 +15,8 @@ pub struct Store {
     pub objects: BTreeMap<Key, (u64, Thing)>,
     /// At which revision each object was created.
     created: BTreeMap<Key, u64>,
+    /// The leases that are alive, each with the keys that go with it.
+    pub leases: BTreeMap<LeaseId, BTreeSet<Key>>,
 }
 
 impl Store {
@@ -27,8 +29,37 @@ impl Store {
     pub fn remove(&mut self, key: &str) -> Option<Thing> {
         let (_, thing) = self.objects.remove(key)?;
         self.created.remove(key);
+        self.detach(key);
         self.revision += 1;
         Some(thing)
+    }
+
+    fn detach(&mut self, key: &str) {
+        for keys in self.leases.values_mut() {
+            keys.remove(key);
+        }
+    }
+
+    pub fn grant(&mut self, lease: LeaseId, ttl_seconds: u32) -> StoreResponse<Thing> {
+        self.leases.insert(lease, BTreeSet::new());
+        StoreResponse::Lease { lease, ttl_seconds }
+    }
+
+    /// Ends a lease; the keys that go with it go.
+    pub fn end(&mut self, lease: LeaseId) {
+        let keys = self.leases.remove(&lease).unwrap_or_default();
+        self.revision += u64::from(!keys.is_empty());
+        for key in keys {
+            self.objects.remove(&key);
+            self.created.remove(&key);
+        }
+    }
+
+    /// Every pod, with the revision of its last write.
+    pub fn pods(&self) -> impl Iterator<Item = &(u64, Thing)> {
+        let pods = self.objects.iter();
+        pods.filter(|(key, _)| key.contains("/pods/"))
+            .map(|(_, pod)| pod)
     }
 
     pub fn carry_out(&mut self, transaction: Transaction<Thing>) -> StoreResponse<Thing> {
@@ -41,6 +72,15 @@ impl Store {
         } else {
             transaction.failure
         };
+        for operation in &operations {
+            if let Operation::Put { lease, .. } = operation
+                && *lease != 0
+                && !self.leases.contains_key(lease)
+            {
+                let lease = *lease;
+                return StoreResponse::Failed(StoreError::LeaseNotFound { lease });
+            }
+        }
         let results = operations
             .into_iter()
             .map(|operation| self.operate(operation))
@@ -66,11 +106,15 @@ impl Store {
 
     fn operate(&mut self, operation: Operation<Thing>) -> OperationResult<Thing> {
         match operation {
-            Operation::Put { key, value, .. } => {
+            Operation::Put { key, value, lease } => {
                 assert!(
                     value.meta.resource_version.is_empty(),
                     "no resourceVersion is stored"
                 );
+                self.detach(&key);
+                if let Some(keys) = self.leases.get_mut(&lease) {
+                    keys.insert(key.clone());
+                }
                 self.put(key, value);
                 OperationResult::Put
             }

@@ -1,15 +1,15 @@
 //! Arbitrary interleavings of writers, lost answers and other servers: no update is lost, none is done twice,
 //! a pod is bound once, and every write has one answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::actions::transaction::{Effect, TransactionAction as Action};
 use model::machine::{Machine, Now, Out, Request, Step};
 use model::machines::transaction::{
-    Binding, Input, Outcome, Output, Seen, State, Transactions, Write, WriteVerb,
+    Binding, Input, Outcome, Output, Seen, State, Timer, Transactions, Write, WriteVerb,
 };
 use model::messages::api::DeleteOptions;
-use model::messages::store::{Key, StoreError, StoreResponse, Transaction};
+use model::messages::store::{Key, LeaseId, StoreError, StoreResponse, Transaction};
 use model::objects::key::ObjectKey;
 use model::objects::kinds;
 use model::objects::status::Reason;
@@ -35,6 +35,14 @@ enum Happening {
     Arrive,
     /// Another server adds a thousand.
     Outside(usize),
+    /// An event is created, or counted up.
+    Event(usize, bool),
+    /// The store grants a lease, or nobody knows whether it did.
+    Grant(bool),
+    /// The lease was used for as long as it may be.
+    Used,
+    /// The nth lease ends, and what goes with it.
+    End(usize),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +65,10 @@ fn happening() -> impl Strategy<Value = Happening> {
             .prop_map(|(which, late)| Happening::Doubt(which, late)),
         1 => Just(Happening::Arrive),
         1 => (0..3usize).prop_map(Happening::Outside),
+        5 => (0..3usize, any::<bool>()).prop_map(|(which, counted)| Happening::Event(which, counted)),
+        3 => prop::bool::weighted(0.8).prop_map(Happening::Grant),
+        1 => Just(Happening::Used),
+        1 => (0..3usize).prop_map(Happening::End),
     ]
 }
 
@@ -67,6 +79,7 @@ struct World {
     asked: BTreeMap<u64, Transaction<Thing>>,
     /// What is still on its way to where it is carried out.
     late: Vec<Transaction<Thing>>,
+    granting: Option<(LeaseId, u32)>,
     /// What the verb of an unanswered write is.
     open: BTreeMap<u64, &'static str>,
     /// How often each UID was incremented, as the answers and the other server say.
@@ -83,6 +96,10 @@ fn pod(which: usize) -> ObjectKey {
     ObjectKey::new(kinds::pods(), "d", ["a", "b", "c"][which])
 }
 
+fn event(which: usize) -> ObjectKey {
+    ObjectKey::new(kinds::events(), "d", ["a", "b", "c"][which])
+}
+
 fn namespace() -> ObjectKey {
     ObjectKey::new(kinds::namespaces(), "", "d")
 }
@@ -96,7 +113,10 @@ fn thing(key: &ObjectKey) -> Thing {
 
 impl World {
     fn new() -> Self {
-        let machine = Transactions { strategy: Things };
+        let machine = Transactions {
+            strategy: Things,
+            ttl_seconds: 3600,
+        };
         let state = machine.start(None, Now(0), &mut Out::new());
         let mut store = Store::default();
         let mut of = thing(&namespace());
@@ -108,6 +128,7 @@ impl World {
             store,
             asked: BTreeMap::new(),
             late: Vec::new(),
+            granting: None,
             open: BTreeMap::new(),
             added: BTreeMap::new(),
             bound: BTreeMap::new(),
@@ -120,18 +141,27 @@ impl World {
 
     fn step(&mut self, input: Input<Thing, Change>) {
         self.now += 1000;
+        let late = matches!(input, Input::LeaseUsed);
         let mut out = Out::new();
         match self
             .machine
             .step(&mut self.state, Now(self.now), input, &mut out)
         {
             Step::Moved(actions) => actions.into_iter().for_each(|action| self.note(action)),
+            // A lease that was used up may be none any more.
+            Step::Nothing if late => {}
             other => panic!("{other:?}"),
         }
         let outputs: Vec<_> = out.drain().collect();
         for request in outputs {
-            let Request::Output(output) = request;
+            let Request::Output(output) = request else {
+                continue;
+            };
             match output {
+                Output::Grant { lease, ttl_seconds } => {
+                    let granting = self.granting.replace((lease, ttl_seconds));
+                    assert_eq!(granting, None, "one lease at a time");
+                }
                 Output::Ask { id, transaction } => {
                     assert!(self.open.contains_key(&id));
                     assert!(
@@ -270,6 +300,26 @@ impl World {
                     self.store_does(transaction);
                 }
             }
+            Happening::Event(which, counted) => {
+                let key = event(which);
+                let (name, verb) = match counted {
+                    true => ("count", WriteVerb::Patch(None, Change::Add(1))),
+                    false => ("create", WriteVerb::Create(Change::Whole(thing(&key)))),
+                };
+                self.submit(name, key, verb, false);
+            }
+            Happening::Grant(told) => {
+                if let Some((lease, ttl_seconds)) = self.granting.take() {
+                    let granted = self.store.grant(lease, ttl_seconds);
+                    let answer = told.then_some(granted);
+                    self.step(Input::Granted { lease, answer });
+                }
+            }
+            Happening::Used => self.step(self.machine.fired(Timer::Lease)),
+            Happening::End(nth) => {
+                let lease = self.store.leases.keys().nth(nth).copied();
+                lease.into_iter().for_each(|lease| self.store.end(lease));
+            }
             Happening::Outside(which) => {
                 let path: Key = pod(which).path().into();
                 if let Some((_, mut thing)) = self.store.objects.get(&path).cloned() {
@@ -282,13 +332,7 @@ impl World {
     }
 
     fn store_does(&mut self, transaction: Transaction<Thing>) -> StoreResponse<Thing> {
-        let pods = |store: &Store| {
-            store
-                .objects
-                .keys()
-                .filter(|key| key.contains("/pods/"))
-                .count()
-        };
+        let pods = |store: &Store| store.pods().count();
         let before = pods(&self.store);
         let response = self.store.carry_out(transaction);
         let of = self.store.objects.get(namespace().path().as_str());
@@ -314,6 +358,14 @@ impl World {
         write && *lost < 8
     }
 
+    /// Everything that is asked is answered, until nothing is asked any more.
+    fn come_to_rest(&mut self) {
+        while !self.asked.is_empty() || self.granting.is_some() {
+            self.happen(Happening::Grant(true));
+            self.happen(Happening::Answer(0));
+        }
+    }
+
     fn question(&mut self, nth: usize) -> Option<(u64, Transaction<Thing>)> {
         let ids: Vec<u64> = self.asked.keys().copied().collect();
         let id = *ids.get(nth.checked_rem(ids.len())?)?;
@@ -330,12 +382,13 @@ proptest! {
         for happening in happenings {
             world.happen(happening);
         }
-        while !world.asked.is_empty() {
-            world.happen(Happening::Answer(0));
-        }
+        world.come_to_rest();
+        let leased: BTreeSet<&Key> = world.store.leases.values().flatten().collect();
+        let events = world.store.objects.keys().filter(|key| key.contains("/events/"));
+        prop_assert!(events.eq(leased), "what expires goes with a lease, and nothing else does");
         prop_assert!(world.open.is_empty(), "every write is answered: {:?}", world.open);
         prop_assert!(world.state.is_empty());
-        for (revision, thing) in world.store.objects.values() {
+        for (revision, thing) in world.store.pods() {
             prop_assert!(*revision <= world.store.revision);
             let added = world.added.get(&thing.meta.uid).copied().unwrap_or(0);
             let missing = thing.spec - added;
@@ -359,17 +412,15 @@ proptest! {
         let mut world = World::new();
         for happening in happenings {
             match happening {
-                Happening::Doubt(..) | Happening::Outside(_) => continue,
+                Happening::Doubt(..) | Happening::Outside(_) | Happening::End(_) => continue,
                 Happening::Lose(nth, _) if !world.may_lose(nth) => continue,
                 _ => world.happen(happening),
             }
             prop_assert_eq!(world.unknown, 0);
         }
-        while !world.asked.is_empty() {
-            world.happen(Happening::Answer(0));
-        }
+        world.come_to_rest();
         prop_assert_eq!(world.unknown, 0);
-        for (_, thing) in world.store.objects.values() {
+        for (_, thing) in world.store.pods() {
             prop_assert_eq!(thing.spec, world.added.get(&thing.meta.uid).copied().unwrap_or(0));
         }
     }

@@ -175,7 +175,10 @@ impl<M: Suite> MachinesWorld<M> {
                         next = Some(Input::Stored { id, response });
                     }
                     Request::Output(Output::Answer { result, .. }) => answer = Some(result),
-                    Request::Timer(timer, _) | Request::Cancel(timer) => match timer {},
+                    // Nothing in this world expires.
+                    Request::Output(Output::Grant { .. })
+                    | Request::Timer(..)
+                    | Request::Cancel(_) => {}
                 }
             }
         }

@@ -80,6 +80,10 @@ impl Strategy for Things {
         Ok(value)
     }
 
+    fn size(&self, _: &Thing) -> u64 {
+        1
+    }
+
     fn meta(&self, draft: &Thing) -> Result<SystemMeta, Status> {
         Ok(draft.meta.clone())
     }

@@ -1,7 +1,5 @@
 //! The machines that the world is made of.
 
-use std::convert::Infallible;
-
 use model::actions::controller::ControllerAction;
 use model::actions::kubelet::KubeletAction;
 use model::actions::scheduler::SchedulerAction;
@@ -25,7 +23,7 @@ pub trait Suite: Clone + Send + Sync + 'static {
             State = transaction::State<Thing, Change>,
             Input = transaction::Input<Thing, Change>,
             Output = transaction::Output<Thing>,
-            Timer = Infallible,
+            Timer = transaction::Timer,
             Action = TransactionAction,
         >;
     /// The scheduler.
@@ -77,7 +75,10 @@ impl Suite for Shipped {
     type PodGc = Controller<PodGc>;
 
     fn transactions(&self) -> Transactions<Things> {
-        Transactions { strategy: Things }
+        Transactions {
+            strategy: Things,
+            ttl_seconds: 3600,
+        }
     }
 
     fn scheduler(&self) -> Scheduler {

@@ -9,7 +9,7 @@ use specs::guards::heard;
 
 use super::altered::altered;
 use super::busy_kubelet::{self, Busy};
-use super::{Look, Shown, first, gaps, runs};
+use super::{Look, Shown, first, gaps, runs, small};
 
 fn word(action: &Action) -> String {
     match action {
@@ -73,6 +73,7 @@ fn guards_of_create_pod() {
         let busy = |seed| heard(|| Busy::begin(seed, users_may_force).goes_on(300));
         shown.weaken(&look, &(0..60).map(busy).collect::<Vec<_>>());
     }
+    shown.weaken(&look, &[small::event()]);
     insta::assert_snapshot!(gaps::table("create-pod", &shown));
     gaps::hold("create-pod", &shown);
 }

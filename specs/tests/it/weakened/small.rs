@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use model::actions::reflector::ReflectorAction;
 use model::actions::watch_cache::{AppliedChange, WatchCacheAction};
-use model::machines::reflector::{Event, Input, Item, Reflector, WatchEnd};
-use model::messages::api::Change;
+use model::machines::reflector::{self, Event, Item, Reflector, WatchEnd};
+use model::machines::transaction::{Input, Output, Seen, Write, WriteVerb};
+use model::messages::api;
+use model::messages::store::{OperationResult, StoreResponse};
 use model::objects::key::ObjectKey;
 use model::objects::kinds;
+use specs::create_pod::Action;
+use specs::create_pod::machines::{Change, Shipped, Suite, Thing};
 use specs::node::Process;
 use specs::watch::history::{Object, key, prefix};
 use specs::watch::watcher::Observed;
@@ -19,7 +23,7 @@ pub fn reflector() -> Vec<ReflectorAction> {
         revision,
         value: Object { marked: true },
     };
-    let listed = |revision| Input::Listed {
+    let listed = |revision| reflector::Input::Listed {
         revision,
         items: vec![],
     };
@@ -27,21 +31,64 @@ pub fn reflector() -> Vec<ReflectorAction> {
     let mut process = Process::start(&machine, None);
     let inputs = [
         listed(2),
-        Input::Events(vec![Event::Applied(item("a", 3))]),
-        Input::Events(vec![
+        reflector::Input::Events(vec![Event::Applied(item("a", 3))]),
+        reflector::Input::Events(vec![
             Event::Applied(item("a", 3)),
             Event::Applied(item("b", 4)),
         ]),
-        Input::Bookmark(6),
-        Input::WatchEnded(WatchEnd::Gone),
-        Input::Retry,
+        reflector::Input::Bookmark(6),
+        reflector::Input::WatchEnded(WatchEnd::Gone),
+        reflector::Input::Retry,
         listed(5),
-        Input::Retry,
+        reflector::Input::Retry,
         listed(7),
-        Input::Events(vec![Event::Deleted(item("a", 8))]),
+        reflector::Input::Events(vec![Event::Deleted(item("a", 8))]),
     ];
     let told = inputs.map(|input| process.tell(&machine, input));
     told.into_iter().flatten().collect()
+}
+
+/// The shipped write path with an event, which expires: it asks for a lease, writes, and uses the lease no longer. Nothing
+/// else on a pod's path does.
+pub fn event() -> Vec<Action> {
+    let namespace = Seen::Present {
+        revision: 1,
+        value: Thing::default(),
+    };
+    let mut event = Thing::default();
+    event.meta.name = "a".to_owned();
+    event.meta.namespace = "d".to_owned();
+    let created = Input::Submit {
+        id: 1,
+        write: Write {
+            key: ObjectKey::new(kinds::events(), "d", "a"),
+            verb: WriteVerb::Create(Change::Whole(Box::new(event))),
+            dry_run: false,
+        },
+        object: Seen::Absent,
+        namespace,
+        uid: "u".to_owned(),
+        random: 1,
+    };
+    let machine = Shipped.transactions();
+    let mut process = Process::start(&machine, None);
+    let mut told = process.tell(&machine, created);
+    let (lease, ttl_seconds) = match process.outbox.pop_front() {
+        Some(Output::Grant { lease, ttl_seconds }) => (lease, ttl_seconds),
+        other => panic!("{other:?}"),
+    };
+    let answer = Some(StoreResponse::Lease { lease, ttl_seconds });
+    told.extend(process.tell(&machine, Input::Granted { lease, answer }));
+    let response = StoreResponse::Transaction {
+        revision: 2,
+        succeeded: true,
+        results: vec![OperationResult::Put],
+    };
+    told.extend(process.tell(&machine, Input::Stored { id: 1, response }));
+    told.extend(process.tell(&machine, Input::LeaseUsed));
+    told.into_iter()
+        .map(|action| Action::ApiServer(0, action))
+        .collect()
 }
 
 /// A cache with a watch of everything and one of an object.
@@ -51,7 +98,7 @@ pub fn cache() -> Vec<WatchCacheAction> {
         changes: vec![AppliedChange {
             key: key(index),
             revision,
-            change: Change::Modified,
+            change: api::Change::Modified,
         }],
     };
     let progress = |revision| WatchCacheAction::Applied {
@@ -69,7 +116,7 @@ pub fn cache() -> Vec<WatchCacheAction> {
         watcher,
         changes: revisions
             .iter()
-            .map(|(index, revision)| (Change::Modified, key(*index), *revision))
+            .map(|(index, revision)| (api::Change::Modified, key(*index), *revision))
             .collect(),
     };
     vec![
@@ -107,10 +154,10 @@ pub fn watcher() -> Vec<Observed> {
             objects: vec![],
         },
         Observed::WatchedAfter(1),
-        event(Change::Added, 2),
+        event(api::Change::Added, 2),
         bookmark(3),
-        event(Change::Modified, 4),
+        event(api::Change::Modified, 4),
         bookmark(5),
-        event(Change::Deleted, 6),
+        event(api::Change::Deleted, 6),
     ]
 }
