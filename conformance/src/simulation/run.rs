@@ -123,10 +123,11 @@ async fn simulated(options: Options, directory: std::path::PathBuf) -> anyhow::R
     stage.cluster.kill(Part::Store, false);
     let traces = stage.cluster.traces();
     let timeline = timeline(std::slice::from_ref(&traces))?;
+    // At once: what is awaited lets the other parts go on, and write.
+    failures.extend(following.end(&timeline)?);
     failures.extend(stage.history(&timeline).await);
     let (rejected, actions) = super::traces::judged(&traces, &timeline)?;
     failures.extend(rejected);
-    failures.extend(following.end(&timeline)?);
     let mut fingerprint = Fingerprint::default();
     fingerprint.add_directory(&traces)?;
     fingerprint.add(&stage.cluster.network.fingerprint().to_le_bytes());

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
 use conformance::simulation::{self, Faults, Options, Outcome, Report};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -161,6 +161,12 @@ impl Simulate {
         match &self.keep {
             Some(keep) => {
                 let directory = keep.join(format!("seed-{seed}"));
+                ensure!(
+                    !directory.exists(),
+                    "{} is there already, and traces of two runs in one directory are none: remove it, or choose another \
+                     with --keep",
+                    directory.display()
+                );
                 simulation::run(&options, &directory).with_context(failed)
             }
             None => {

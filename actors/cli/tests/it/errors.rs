@@ -68,6 +68,15 @@ fn what_is_not_understood_exits_with_2() {
 }
 
 #[test]
+fn traces_of_two_simulations_do_not_mix() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    std::fs::create_dir(folder.path().join("seed-7")).expect("a directory");
+    let keep = folder.path().display().to_string();
+    let again = ["simulate", "--seed", "7", "--keep", &keep];
+    fails(&again, 1, &["seed-7", "is there already", "--keep"]);
+}
+
+#[test]
 fn clients_without_a_cluster() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let missing = folder.path().join("kubeconfig").display().to_string();
