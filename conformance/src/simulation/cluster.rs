@@ -148,10 +148,10 @@ impl Cluster {
         }
     }
 
-    /// Asks a part to end in order; another takes over.
-    pub fn restart(&self, part: Part) {
+    /// Asks a part to end in order; another takes over. A kubelet that is asked to [stop](Why::Stop) ends its pods first.
+    pub fn restart(&self, part: Part, why: Why) {
         if let Some(running) = self.running.borrow().get(&part) {
-            running.trigger.ask(Why::Restart);
+            running.trigger.ask(why);
         }
     }
 

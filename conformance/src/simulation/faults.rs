@@ -23,7 +23,7 @@ pub enum Fault {
     Crash,
     /// The store's host loses power: what was not synced is lost, torn or kept.
     Power,
-    /// A process is asked to end, and another takes over.
+    /// A process is asked to end, a kubelet at times with all its pods, and another takes over.
     Restart,
     /// A process stands still and goes on.
     Pause,
@@ -33,7 +33,7 @@ pub enum Fault {
     Clock,
     /// Operations of a node's container runtime fail.
     Runtime,
-    /// A container dies by itself.
+    /// A container dies by itself, or the sandbox of a pod with all that runs in it.
     Container,
     /// The host of a node loses power, and all its containers with it; while it is off, an administrator may remove its
     /// Node.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use shell::Why;
 use store::disk::Speed;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -197,8 +198,12 @@ impl Mishaps {
                 let Some(part) = random.pick(&self.parts).copied() else {
                     return false;
                 };
-                tracing::info!(part = part.name(), "fault: restarted in order");
-                self.cluster.restart(part);
+                let why = match part {
+                    Part::Kubelet(_) if random.once_in(3) => Why::Stop,
+                    _ => Why::Restart,
+                };
+                tracing::info!(part = part.name(), ?why, "fault: restarted in order");
+                self.cluster.restart(part, why);
             }
             Fault::Pause => {
                 let Some(part) = random.pick(&self.parts).copied() else {
@@ -233,12 +238,18 @@ impl Mishaps {
                 self.later(8_000, move |_| node.fail(0));
             }
             Fault::Container => {
-                let nodes = &self.cluster.nodes;
-                let killed = random.pick(nodes).is_some_and(|node| node.kill_one());
-                if killed {
-                    tracing::info!("fault: a container died");
+                let sandbox = random.once_in(4);
+                let Some(node) = random.pick(&self.cluster.nodes) else {
+                    return false;
+                };
+                let died = match sandbox {
+                    true => node.kill_a_sandbox(),
+                    false => node.kill_one(),
+                };
+                if died {
+                    tracing::info!(sandbox, "fault: a container or a pod's sandbox died");
                 }
-                return killed;
+                return died;
             }
             Fault::Node => return self.power_fails(),
             Fault::Pressure => {

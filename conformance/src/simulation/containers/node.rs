@@ -109,6 +109,22 @@ impl Containers {
         }
     }
 
+    /// Lets the sandbox of a pod die, and with it what runs there; false if none is ready.
+    pub fn kill_a_sandbox(&self) -> bool {
+        let sandboxes = self.0.sandboxes().into_iter();
+        let ready: Vec<SandboxId> = sandboxes
+            .filter(|sandbox| sandbox.state == SandboxState::Ready)
+            .map(|sandbox| sandbox.id)
+            .collect();
+        match self.0.random.pick(&ready) {
+            Some(id) => {
+                self.0.stop_sandbox(id);
+                true
+            }
+            None => false,
+        }
+    }
+
     /// The host loses power: nothing of what ran is left, and nobody is told.
     pub fn lose_power(&self) {
         let Inner {
