@@ -50,6 +50,7 @@ pub(super) fn decide<S: Strategy>(
             node: binding.node.clone(),
         },
         value: strategy.encode(key, &draft)?,
+        after: 0,
         generated: false,
         lease: 0,
     }))

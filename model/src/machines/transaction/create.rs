@@ -57,6 +57,7 @@ pub(super) fn decide<S: Strategy>(
         namespace,
         effect: placed.map_or(Effect::Created, |node| Effect::Placed { node }),
         value,
+        after: 0,
         generated,
         lease: 0,
     }))

@@ -44,6 +44,8 @@ pub(super) struct Attempt<V> {
     pub(super) uid: String,
     /// The revision that the object must have; 0 if it must not exist.
     pub(super) expected: u64,
+    /// The newest revision of which the store had told before this was sent: it can only be carried out after that.
+    pub(super) after: u64,
     /// The revision that its namespace must have, where that matters.
     pub(super) namespace: Option<u64>,
     pub(super) effect: Effect,

@@ -79,6 +79,7 @@ pub(super) fn decide<S: Strategy>(
             namespace: None,
             effect: Effect::Deleted,
             value: strategy.encode(key, &old)?,
+            after: 0,
             generated: false,
             lease: 0,
         }));
@@ -106,6 +107,7 @@ pub(super) fn decide<S: Strategy>(
         namespace: None,
         effect: Effect::Deleting,
         value,
+        after: 0,
         generated: false,
         lease: 0,
     }))

@@ -8,7 +8,7 @@ use crate::actions::transaction::{Effect, TransactionAction as Action};
 use crate::messages::store::{KeyValue, OperationResult, Transaction};
 
 use super::decision::{Attempt, reads};
-use super::failures::unknown;
+use super::failures::{unknown, unreached};
 use super::input::WriteId;
 use super::output::Output;
 use super::state::{Asked, Doubt};
@@ -23,14 +23,36 @@ enum Fate {
     Gone(u64),
     /// The object is as it was before.
     Undone,
+    /// It was not carried out and will not be: the object had been written before it was sent.
+    Beaten,
     /// The object is otherwise: someone else has written it, before or after.
     Unclear,
 }
 
 impl<S: Strategy> Turn<'_, S> {
+    /// The store was not asked.
+    pub(super) fn unsent(&mut self, id: WriteId) {
+        match self.asked(id) {
+            Some(Asked::Fate(_)) => self.give_up(id),
+            _ => self.answer(id, Err(unreached())),
+        }
+    }
+
+    /// The answer of the store was lost, or the store does not know; `over` if it was lost with its connection.
+    pub(super) fn lost(&mut self, id: WriteId, over: bool) {
+        let Some(pending) = self.state.pending.get_mut(&id) else {
+            return;
+        };
+        match std::mem::replace(&mut pending.asked, Asked::Nothing) {
+            Asked::Write(attempt) | Asked::WriteAgain(attempt) => self.doubt(id, attempt, over),
+            Asked::Fate(_) => self.give_up(id),
+            Asked::Read | Asked::Nothing => self.answer(id, Err(unreached())),
+        }
+    }
+
     /// Asks what became of a write. `over` says that the store will not carry it out later: the connection that it was
     /// sent over has ended, and the store hears nothing from it once there is another.
-    pub(super) fn doubt(&mut self, id: WriteId, attempt: Attempt<S::Value>, over: bool) {
+    fn doubt(&mut self, id: WriteId, attempt: Attempt<S::Value>, over: bool) {
         let lane = self.state.lanes.get(&attempt.key);
         let alone = lane.is_some_and(|lane| lane.front() == Some(&id));
         let Some(pending) = self.state.pending.get_mut(&id) else {
@@ -59,20 +81,21 @@ impl<S: Strategy> Turn<'_, S> {
         id: WriteId,
         doubt: Doubt<S::Value>,
         revision: u64,
-        results: &[OperationResult<S::Value>],
+        results: Vec<OperationResult<S::Value>>,
     ) {
         let Doubt {
             attempt,
             alone,
             over,
         } = doubt;
-        match self.fate(&attempt, revision, results) {
+        match self.fate(&attempt, revision, &results) {
             Fate::Done(revision) if alone => self.carried_out(id, attempt, revision),
             Fate::Done(revision) | Fate::Gone(revision) => {
                 self.actions.push(Action::Unknown { id });
                 self.committed(id, attempt.written(revision));
             }
             Fate::Undone if alone && over => self.send(id, attempt, true),
+            Fate::Beaten => self.lost_race(id, &attempt, results),
             Fate::Undone | Fate::Unclear => self.give_up(id),
         }
     }
@@ -88,7 +111,7 @@ impl<S: Strategy> Turn<'_, S> {
     ) -> Option<Attempt<S::Value>> {
         match self.fate(&attempt, revision, results) {
             Fate::Done(revision) => self.carried_out(id, attempt, revision),
-            Fate::Undone => return Some(attempt),
+            Fate::Undone | Fate::Beaten => return Some(attempt),
             Fate::Gone(_) | Fate::Unclear => self.give_up(id),
         }
         None
@@ -116,6 +139,7 @@ impl<S: Strategy> Turn<'_, S> {
                 Fate::Done(found.create_revision)
             }
             (_, Some(found)) if found.mod_revision == attempt.expected => Fate::Undone,
+            (_, Some(found)) if found.mod_revision <= attempt.after => Fate::Beaten,
             (Effect::Updated | Effect::Bound { .. } | Effect::Deleting, Some(found))
                 if found.value.as_ref() == Some(&attempt.value) =>
             {

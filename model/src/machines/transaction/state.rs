@@ -16,6 +16,8 @@ pub struct State<V, C> {
     /// The writes of one object, in the order in which they came; the first one is under way. They wait for each
     /// other, so that none loses to another of this server.
     pub(super) lanes: BTreeMap<ObjectKey, VecDeque<WriteId>>,
+    /// The newest revision of which the store's answers have told.
+    pub(super) heard: u64,
     pub(super) lease: Lease,
 }
 

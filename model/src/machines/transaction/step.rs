@@ -11,7 +11,7 @@ use crate::objects::key::ObjectKey;
 use crate::objects::status::Status;
 
 use super::decision::{Attempt, Decision, Question, Refused, decide, reads};
-use super::failures::{beaten, crowded, mistaken, refused, unreached};
+use super::failures::{beaten, crowded, mistaken, refused};
 use super::input::{Input, Seen, Timer, WriteId, WriteVerb};
 use super::lease::expires;
 use super::output::{Outcome, Output, Written};
@@ -59,6 +59,7 @@ impl<S: Strategy> Machine for Transactions<S> {
         State {
             pending: Default::default(),
             lanes: Default::default(),
+            heard: 0,
             lease: Default::default(),
         }
     }
@@ -210,7 +211,7 @@ impl<S: Strategy> Turn<'_, S> {
     }
 
     /// Asks the store to write: for the first time, or again because the first time did nothing.
-    pub(super) fn send(&mut self, id: WriteId, attempt: Attempt<S::Value>, again: bool) {
+    pub(super) fn send(&mut self, id: WriteId, mut attempt: Attempt<S::Value>, again: bool) {
         let Some(pending) = self.state.pending.get_mut(&id) else {
             return;
         };
@@ -221,6 +222,9 @@ impl<S: Strategy> Turn<'_, S> {
                 lane.push_back(id);
                 pending.write.key.clone_from(&attempt.key);
             }
+        }
+        if !again {
+            attempt.after = self.state.heard;
         }
         pending.attempts += 1;
         self.actions.push(Action::Attempted {
@@ -251,6 +255,7 @@ impl<S: Strategy> Turn<'_, S> {
             StoreResponse::Failed(error) => return self.refuse(id, &error),
             _ => return self.answer(id, Err(mistaken())),
         };
+        self.state.heard = self.state.heard.max(revision);
         let Some(pending) = self.state.pending.get_mut(&id) else {
             return;
         };
@@ -269,13 +274,13 @@ impl<S: Strategy> Turn<'_, S> {
                 pending.see(results);
                 self.attempt(id);
             }
-            Asked::Fate(doubt) => self.settle(id, doubt, revision, &results),
+            Asked::Fate(doubt) => self.settle(id, doubt, revision, results),
             Asked::Nothing => {}
         }
     }
 
     /// Decides a write again from what the store has, or says why not.
-    fn lost_race(
+    pub(super) fn lost_race(
         &mut self,
         id: WriteId,
         attempt: &Attempt<S::Value>,
@@ -307,27 +312,8 @@ impl<S: Strategy> Turn<'_, S> {
         }
     }
 
-    fn unsent(&mut self, id: WriteId) {
-        match self.asked(id) {
-            Some(Asked::Fate(_)) => self.give_up(id),
-            _ => self.answer(id, Err(unreached())),
-        }
-    }
-
-    fn asked(&self, id: WriteId) -> Option<&Asked<S::Value>> {
+    pub(super) fn asked(&self, id: WriteId) -> Option<&Asked<S::Value>> {
         Some(&self.state.pending.get(&id)?.asked)
-    }
-
-    /// The answer of the store was lost, or the store does not know; `over` if it was lost with its connection.
-    fn lost(&mut self, id: WriteId, over: bool) {
-        let Some(pending) = self.state.pending.get_mut(&id) else {
-            return;
-        };
-        match std::mem::replace(&mut pending.asked, Asked::Nothing) {
-            Asked::Write(attempt) | Asked::WriteAgain(attempt) => self.doubt(id, attempt, over),
-            Asked::Fate(_) => self.give_up(id),
-            Asked::Read | Asked::Nothing => self.answer(id, Err(unreached())),
-        }
     }
 
     /// Answers a write of which the store says at which revision it was carried out.

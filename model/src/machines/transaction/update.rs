@@ -81,6 +81,7 @@ pub(super) fn decide<S: Strategy>(
             Effect::Updated
         },
         value,
+        after: 0,
         generated: false,
         lease: 0,
     }))

@@ -26,7 +26,7 @@ use super::store::Store;
 ///    add=N | release=FINALIZER | let-go                      patch
 ///    grace=N uid=U rv=N propagation=orphan|foreground        delete
 ///    node=N uid=U                                            bind
-///    dry-run  behind (the cache has nothing of what it concerns)
+///    dry-run  behind (the cache has nothing of what it concerns)  stale (it has it as it was before its last write)
 ///    size=N                                                  create, of an object that expires
 /// store ID            the store carries out what was asked for ID, and answers
 /// grant | deny | unknown-grant | lose-grant        the store, or nobody, answers the question for a lease
@@ -236,8 +236,9 @@ impl TransactionPlayer {
         lease.ok_or_else(|| format!("{name} was not asked for"))
     }
 
-    fn seen(&self, path: &str) -> Seen<Thing> {
-        match self.store.objects.get(path) {
+    fn seen(&self, path: &str, stale: bool) -> Seen<Thing> {
+        let before = self.store.before.get(path).filter(|_| stale);
+        match before.or_else(|| self.store.objects.get(path)) {
             Some((revision, thing)) => Seen::Present {
                 revision: *revision,
                 value: thing.clone(),
@@ -249,12 +250,12 @@ impl TransactionPlayer {
     fn submit(&mut self, id: u64, verb: &str, at: &str, words: &[&str]) -> Result<String, String> {
         let (key, options) = (key(at)?, Options(words));
         let namespace = ObjectKey::new(kinds::namespaces(), "", &key.namespace);
-        let behind = words.contains(&"behind");
+        let (behind, stale) = (words.contains(&"behind"), words.contains(&"stale"));
         let seen = |path: &str| {
             if behind {
                 Seen::Absent
             } else {
-                self.seen(path)
+                self.seen(path, stale)
             }
         };
         let input = Input::Submit {

@@ -13,6 +13,8 @@ use super::objects::Thing;
 pub struct Store {
     pub revision: u64,
     pub objects: BTreeMap<Key, (u64, Thing)>,
+    /// Each object as it was before its last write.
+    pub before: BTreeMap<Key, (u64, Thing)>,
     /// At which revision each object was created.
     created: BTreeMap<Key, u64>,
     /// The leases that are alive, each with the keys that go with it.
@@ -23,7 +25,9 @@ impl Store {
     pub fn put(&mut self, key: Key, thing: Thing) {
         self.revision += 1;
         self.created.entry(key.clone()).or_insert(self.revision);
-        self.objects.insert(key, (self.revision, thing));
+        if let Some(before) = self.objects.insert(key.clone(), (self.revision, thing)) {
+            self.before.insert(key, before);
+        }
     }
 
     pub fn remove(&mut self, key: &str) -> Option<Thing> {

@@ -21,7 +21,7 @@ use super::store::Store;
 #[derive(Clone, Debug)]
 enum Happening {
     Create(usize),
-    Add(usize, bool),
+    Add(usize, View),
     Bind(usize, u8),
     Delete(usize, Option<i64>),
     DeleteNamespace,
@@ -45,6 +45,16 @@ enum Happening {
     End(usize),
 }
 
+/// How the cache has an object.
+#[derive(Clone, Copy, Debug)]
+enum View {
+    Fresh,
+    /// As it was before its last write.
+    Stale,
+    /// Not at all.
+    Absent,
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Late {
     Done,
@@ -55,7 +65,8 @@ enum Late {
 fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         3 => (0..3usize).prop_map(Happening::Create),
-        5 => (0..3usize, any::<bool>()).prop_map(|(which, old)| Happening::Add(which, old)),
+        5 => (0..3usize, prop_oneof![Just(View::Fresh), Just(View::Stale), Just(View::Absent)])
+            .prop_map(|(which, view)| Happening::Add(which, view)),
         2 => (0..3usize, 0..3u8).prop_map(|(which, node)| Happening::Bind(which, node)),
         2 => (0..3usize, prop::option::of(0..40i64)).prop_map(|(which, grace)| Happening::Delete(which, grace)),
         1 => Just(Happening::DeleteNamespace),
@@ -206,16 +217,23 @@ impl World {
         }
     }
 
-    fn submit(&mut self, name: &'static str, key: ObjectKey, verb: WriteVerb<Change>, old: bool) {
+    fn submit(&mut self, name: &'static str, key: ObjectKey, verb: WriteVerb<Change>, view: View) {
         self.writes += 1;
         let id = self.writes;
         self.open.insert(id, name);
-        let seen = |key: &ObjectKey| match self.store.objects.get(key.path().as_str()) {
-            Some((revision, value)) if !old => Seen::Present {
+        let seen = |key: &ObjectKey| {
+            let path = key.path();
+            let before = self.store.before.get(path.as_str());
+            let now = self.store.objects.get(path.as_str());
+            let found = match view {
+                View::Fresh => now,
+                View::Stale => before.or(now),
+                View::Absent => None,
+            };
+            found.map_or(Seen::Absent, |(revision, value)| Seen::Present {
                 revision: *revision,
                 value: value.clone(),
-            },
-            _ => Seen::Absent,
+            })
         };
         let input = Input::Submit {
             id,
@@ -237,14 +255,14 @@ impl World {
             Happening::Create(which) => {
                 let key = pod(which);
                 let verb = WriteVerb::Create(Change::Whole(thing(&key)));
-                self.submit("create", key, verb, false);
+                self.submit("create", key, verb, View::Fresh);
             }
-            Happening::Add(which, old) => {
+            Happening::Add(which, view) => {
                 self.submit(
                     "add",
                     pod(which),
                     WriteVerb::Patch(None, Change::Add(1)),
-                    old,
+                    view,
                 );
             }
             Happening::Bind(which, node) => {
@@ -252,21 +270,26 @@ impl World {
                     node: format!("n{node}"),
                     ..Binding::default()
                 };
-                self.submit("bind", pod(which), WriteVerb::Bind(binding), false);
+                self.submit("bind", pod(which), WriteVerb::Bind(binding), View::Fresh);
             }
             Happening::Delete(which, grace) => {
                 let options = DeleteOptions {
                     grace_period_seconds: grace,
                     ..DeleteOptions::default()
                 };
-                self.submit("delete", pod(which), WriteVerb::Delete(options), false);
+                self.submit(
+                    "delete",
+                    pod(which),
+                    WriteVerb::Delete(options),
+                    View::Fresh,
+                );
             }
             Happening::DeleteNamespace => {
                 self.submit(
                     "delete",
                     namespace(),
                     WriteVerb::Delete(DeleteOptions::default()),
-                    false,
+                    View::Fresh,
                 );
             }
             Happening::Answer(nth) => {
@@ -306,7 +329,7 @@ impl World {
                     true => ("count", WriteVerb::Patch(None, Change::Add(1))),
                     false => ("create", WriteVerb::Create(Change::Whole(thing(&key)))),
                 };
-                self.submit(name, key, verb, false);
+                self.submit(name, key, verb, View::Fresh);
             }
             Happening::Grant(told) => {
                 if let Some((lease, ttl_seconds)) = self.granting.take() {
