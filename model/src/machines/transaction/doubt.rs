@@ -6,6 +6,7 @@
 
 use crate::actions::transaction::{Effect, TransactionAction as Action};
 use crate::messages::store::{KeyValue, OperationResult, Transaction};
+use crate::objects::status::Status;
 
 use super::decision::{Attempt, reads};
 use super::failures::{unknown, unreached};
@@ -21,9 +22,11 @@ enum Fate {
     Done(u64),
     /// It was to delete the object, which is gone as of this revision.
     Gone(u64),
+    /// It was to change the object, which is not there.
+    Absent,
     /// The object is as it was before.
     Undone,
-    /// It was not carried out and will not be: the object had been written before it was sent.
+    /// It was not carried out and will not be: the object had been written before it was sent, or is another one.
     Beaten,
     /// The object is otherwise: someone else has written it, before or after.
     Unclear,
@@ -94,6 +97,7 @@ impl<S: Strategy> Turn<'_, S> {
                 self.actions.push(Action::Unknown { id });
                 self.committed(id, attempt.written(revision));
             }
+            Fate::Absent => self.vanished(id, &attempt),
             Fate::Undone if alone && over => self.send(id, attempt, true),
             Fate::Beaten => self.lost_race(id, &attempt, results),
             Fate::Undone | Fate::Unclear => self.give_up(id),
@@ -112,9 +116,16 @@ impl<S: Strategy> Turn<'_, S> {
         match self.fate(&attempt, revision, results) {
             Fate::Done(revision) => self.carried_out(id, attempt, revision),
             Fate::Undone | Fate::Beaten => return Some(attempt),
+            Fate::Absent => self.vanished(id, &attempt),
             Fate::Gone(_) | Fate::Unclear => self.give_up(id),
         }
         None
+    }
+
+    /// Answers that there is no such object, whatever became of the write.
+    fn vanished(&mut self, id: WriteId, attempt: &Attempt<S::Value>) {
+        self.actions.push(Action::Unknown { id });
+        self.finish(id, Err(Status::not_found(&attempt.key)));
     }
 
     fn fate(
@@ -145,7 +156,13 @@ impl<S: Strategy> Turn<'_, S> {
             {
                 Fate::Done(found.mod_revision)
             }
+            (_, Some(found))
+                if attempt.expected != 0 && found.create_revision > attempt.expected =>
+            {
+                Fate::Beaten
+            }
             (_, None) if attempt.expected == 0 => Fate::Undone,
+            (_, None) => Fate::Absent,
             _ => Fate::Unclear,
         }
     }

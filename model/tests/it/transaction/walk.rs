@@ -397,7 +397,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
     #[test]
     fn writes_are_done_once_and_none_is_lost(happenings in prop::collection::vec(happening(), 0..100)) {
