@@ -2,6 +2,7 @@
 
 mod node;
 mod runtime;
+mod sandboxes;
 mod script;
 mod witness;
 

@@ -2,13 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::time::Duration;
 
 use runtime::cri::{
     ContainerConfig, ContainerEvent, ContainerId, ContainerState, ContainerStatus,
-    PodSandboxConfig, PodSandboxStatus, SandboxId, SandboxState, reason,
+    PodSandboxStatus, SandboxId, SandboxState, reason,
 };
 use shell::Clock;
 use tokio::sync::{Notify, broadcast};
@@ -22,7 +21,7 @@ use crate::simulation::clock::HostClock;
 /// Events that a kubelet may stay behind before it is told so.
 const EVENTS: usize = 256;
 /// What the kernel's SIGKILL leaves as exit code, and SIGTERM.
-const KILLED: i32 = 137;
+pub(super) const KILLED: i32 = 137;
 const TERMINATED: i32 = 143;
 
 /// A node's containers. Clones are the same node.
@@ -31,13 +30,13 @@ pub struct Containers(pub(super) Rc<Inner>);
 
 pub(super) struct Inner {
     pub(super) name: String,
-    number: u8,
+    pub(super) number: u8,
     clock: HostClock,
     pub(super) random: SeededRandom,
     /// Operations of 1,000 that fail.
     pub(super) failing_per_mille: Cell<u64>,
     witness: Witness,
-    state: RefCell<State>,
+    pub(super) state: RefCell<State>,
     pub(super) events: broadcast::Sender<ContainerEvent>,
     /// Wakes those who wait for a change, in their order.
     changes: Notify,
@@ -45,14 +44,14 @@ pub(super) struct Inner {
 }
 
 #[derive(Default)]
-struct State {
-    sandboxes: BTreeMap<SandboxId, PodSandboxStatus>,
-    containers: BTreeMap<ContainerId, Container>,
-    addresses: u16,
+pub(super) struct State {
+    pub(super) sandboxes: BTreeMap<SandboxId, PodSandboxStatus>,
+    pub(super) containers: BTreeMap<ContainerId, Container>,
+    pub(super) addresses: u16,
 }
 
-struct Container {
-    status: ContainerStatus,
+pub(super) struct Container {
+    pub(super) status: ContainerStatus,
     name: Name,
     uid: String,
     script: Script,
@@ -171,24 +170,16 @@ impl Containers {
 }
 
 impl Inner {
-    fn nanoseconds(&self) -> i64 {
+    pub(super) fn nanoseconds(&self) -> i64 {
         i64::try_from(self.clock.now().0.saturating_mul(1_000_000)).unwrap_or(i64::MAX)
     }
 
-    fn changed(&self, event: Option<ContainerEvent>) {
+    pub(super) fn changed(&self, event: Option<ContainerEvent>) {
         self.changes.notify_waiters();
         if let Some(event) = event {
             // Nobody listens while the kubelet is down.
             let _ = self.events.send(event);
         }
-    }
-
-    pub(super) fn sandbox(&self, id: &SandboxId) -> Option<PodSandboxStatus> {
-        self.state.borrow().sandboxes.get(id).cloned()
-    }
-
-    pub(super) fn sandboxes(&self) -> Vec<PodSandboxStatus> {
-        self.state.borrow().sandboxes.values().cloned().collect()
     }
 
     pub(super) fn container(&self, id: &ContainerId) -> Option<ContainerStatus> {
@@ -200,63 +191,6 @@ impl Inner {
         let state = self.state.borrow();
         let statuses = state.containers.values().map(|known| known.status.clone());
         statuses.collect()
-    }
-
-    pub(super) fn make_sandbox(&self, config: &PodSandboxConfig) -> PodSandboxStatus {
-        let id = SandboxId(format!("{}_{}", config.uid, config.attempt));
-        let created_at = self.nanoseconds();
-        let mut state = self.state.borrow_mut();
-        if let Some(present) = state.sandboxes.get(&id) {
-            return present.clone();
-        }
-        state.addresses += 1;
-        let [high, low] = state.addresses.to_be_bytes();
-        let status = PodSandboxStatus {
-            id: id.clone(),
-            uid: config.uid.clone(),
-            namespace: config.namespace.clone(),
-            name: config.name.clone(),
-            attempt: config.attempt,
-            state: SandboxState::Ready,
-            created_at,
-            ips: vec![IpAddr::V4(Ipv4Addr::new(10, 128 + self.number, high, low))],
-            labels: config.labels.clone(),
-            annotations: config.annotations.clone(),
-        };
-        state.sandboxes.insert(id, status.clone());
-        status
-    }
-
-    pub(super) fn stop_sandbox(&self, id: &SandboxId) {
-        for container in self.containers() {
-            if container.sandbox == *id {
-                self.end(&container.id, KILLED, reason::ERROR);
-            }
-        }
-        let stopped = {
-            let mut state = self.state.borrow_mut();
-            let ready = state
-                .sandboxes
-                .get_mut(id)
-                .filter(|sandbox| sandbox.state == SandboxState::Ready);
-            ready.map(|sandbox| {
-                sandbox.state = SandboxState::NotReady;
-                sandbox.ips.clear();
-                sandbox.clone()
-            })
-        };
-        if let Some(status) = stopped {
-            self.changed(Some(ContainerEvent::SandboxStopped(status)));
-        }
-    }
-
-    pub(super) fn remove_sandbox(&self, id: &SandboxId) {
-        self.stop_sandbox(id);
-        let mut state = self.state.borrow_mut();
-        state.sandboxes.remove(id);
-        state
-            .containers
-            .retain(|_, container| container.status.sandbox != *id);
     }
 
     pub(super) fn make_container(
@@ -386,7 +320,7 @@ impl Inner {
     }
 
     /// The container's process ends, if it runs.
-    fn end(&self, id: &ContainerId, exit_code: i32, why: &str) {
+    pub(super) fn end(&self, id: &ContainerId, exit_code: i32, why: &str) {
         let finished_at = self.nanoseconds();
         let mut state = self.state.borrow_mut();
         let Some(container) = state
