@@ -139,9 +139,14 @@ impl Sandbox {
         };
         let store = &self.node.store;
         let image = store.find(&config.image)?;
-        let image = image.ok_or_else(|| Error::ImageNotPresent {
+        let mut image = image.ok_or_else(|| Error::ImageNotPresent {
             image: config.image.clone(),
         })?;
+        if image.is_echo() {
+            // It answers with its node, which nothing else tells it.
+            let node = format!("NODE_NAME={}", self.node.options.node_name);
+            image.config.env.push(node);
+        }
         let layers = store.layer_paths(&image);
         let user = resolve_user(&image.config.user, &config.security, &layers).map_err(refused)?;
         let record = locked(&self.state).record.clone();

@@ -44,6 +44,13 @@ pub(crate) struct ImageRecord {
 }
 
 impl ImageRecord {
+    /// Whether this is the image that is always present.
+    pub(crate) fn is_echo(&self) -> bool {
+        self.tags.contains(echo::NAME)
+    }
+}
+
+impl ImageRecord {
     /// As CRI tells it.
     pub(crate) fn image(&self) -> Image {
         let user = self.config.user.split(':').next().unwrap_or("");
@@ -239,7 +246,7 @@ impl Store {
         let text = configuration.to_string().map_err(|e| refused(&e))?;
         let id = digest(text.as_bytes());
         let known = self.records()?.into_iter().find(|record| record.id == id);
-        let whole = known.is_some_and(|record| record.tags.contains(echo::NAME));
+        let whole = known.is_some_and(|record| record.is_echo());
         if whole {
             return Ok(());
         }

@@ -20,7 +20,7 @@ async fn pods_reach_each_other_and_containers_of_a_pod_share_localhost() {
         .await;
     assert_eq!(status.exit_code, 0, "{text}");
     assert!(
-        text.contains("pod: server\n") && text.contains("GET /from-client"),
+        text.contains("pod: server\nnode: node-1\nrequest: GET /from-client"),
         "{text}"
     );
     let local = "http://127.0.0.1:8080/";
