@@ -28,7 +28,7 @@ struct Inner {
     watches: BTreeMap<WatchId, mpsc::UnboundedSender<Outgoing>>,
 }
 
-/// An ask on its way to the machine. One that does not arrive, because its connection has been replaced, is forgotten.
+/// An ask on its way to the machine. One that does not arrive, because another connection is heard by then, is forgotten.
 pub(crate) struct Asked<'a> {
     clients: &'a Clients,
     id: AskId,

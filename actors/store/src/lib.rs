@@ -8,6 +8,7 @@ mod config;
 mod effects;
 mod front;
 mod serve;
+mod voices;
 mod watching;
 
 pub use config::{Config, Engine};

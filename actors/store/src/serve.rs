@@ -1,7 +1,6 @@
 //! The store from its start to its end.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use anyhow::Context;
@@ -12,7 +11,6 @@ use shell::{
     Component, Environment, Handle, Ready, Running, Shutdown, Start, TraceWriter, Tracing,
 };
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 use transport::{Connection, Endpoint, Incoming, Limits, Message, Responder};
 
 use crate::clients::Clients;
@@ -21,6 +19,7 @@ use crate::disk::{Disk, DiskThread};
 use crate::effects::{SharedDisk, StoreEffects};
 use crate::etcd::{self, EtcdAddress};
 use crate::front::Front;
+use crate::voices::{Voice, Voices};
 use crate::watching;
 
 /// Runs a store until it is asked to end: on the file in `config.directory`, or over an etcd. `ready` is called when it
@@ -218,22 +217,24 @@ async fn serve<M: Front>(
     ended
 }
 
-/// Talks with every API server that connects. Nothing is heard over the connection before, once a process has made another:
-/// it may send again what it has no answer to, and that must not be carried out twice.
+/// Talks with every API server that connects.
 async fn accept<M: Front>(endpoint: &Endpoint, clients: &Clients, handle: &Handle<M>) {
-    let mut talks: BTreeMap<u64, AbortHandle> = BTreeMap::new();
+    let mut voices = Voices::default();
     while let Some(accepted) = endpoint.accept().await {
         match accepted {
             Ok(connection)
                 if connection.identity().component() == transport::Component::Apiserver =>
             {
-                talks.retain(|_, talk| !talk.is_finished());
-                let process = connection.peer_origin();
-                if let Some(before) = talks.remove(&process) {
-                    before.abort();
-                }
-                let talk = converse(connection, clients.clone(), handle.clone());
-                talks.insert(process, tokio::task::spawn_local(talk).abort_handle());
+                let voice = voices.of(connection.peer_origin());
+                let (clients, handle) = (clients.clone(), handle.clone());
+                tokio::task::spawn_local(async move {
+                    let ended = tokio::select! {
+                        biased;
+                        () = voice.over() => "the process is heard over a later connection",
+                        ended = converse(&connection, &voice, &clients, &handle) => ended,
+                    };
+                    connection.close(ended);
+                });
             }
             Ok(connection) => {
                 tracing::warn!(peer = %connection.identity(), "refused: only the API server talks to the store");
@@ -244,13 +245,21 @@ async fn accept<M: Front>(endpoint: &Endpoint, clients: &Clients, handle: &Handl
     }
 }
 
-/// Takes what one API server sends until its connection ends.
-async fn converse<M: Front>(connection: Connection, clients: Clients, handle: Handle<M>) {
+/// Takes what one API server sends until its connection ends, or has to; why.
+async fn converse<M: Front>(
+    connection: &Connection,
+    voice: &Voice,
+    clients: &Clients,
+    handle: &Handle<M>,
+) -> &'static str {
     loop {
         match connection.next().await {
+            Incoming::Ask(message, _) | Incoming::Open(message, _) if !voice.speaks(message.id) => {
+                return "the process was heard over a later connection";
+            }
             Incoming::Ask(message, responder) => {
-                if !ask(&message, responder, &clients, &handle).await {
-                    return connection.close("the store is ending");
+                if !ask(&message, responder, clients, handle).await {
+                    return "the store is ending";
                 }
             }
             Incoming::Open(opening, stream) => {
@@ -266,7 +275,7 @@ async fn converse<M: Front>(connection: Connection, clients: Clients, handle: Ha
             }
             Incoming::Closed(reason) => {
                 tracing::debug!(%reason, "the API server's connection has ended");
-                return;
+                return "it has ended";
             }
         }
     }

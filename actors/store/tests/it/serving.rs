@@ -3,8 +3,9 @@
 use model::messages::store::{
     KeyRange, RangeRequest, StoreError, StoreRequest, StoreResponse, WatchFrame,
 };
-use transport::{CloseReason, Identity};
+use transport::{Backoff, CloseReason, Identity, Link};
 
+use crate::client::Client;
 use crate::site::Site;
 
 fn on_system(test: impl Future<Output = ()>) {
@@ -246,6 +247,38 @@ fn a_second_store_on_the_same_directory_is_refused() {
         );
         let error = second.await.unwrap_err().to_string();
         assert!(error.contains("in use by another process"), "{error}");
+        running.stop().await.unwrap();
+    });
+}
+
+/// Whoever connects tries twice at a time, and what the store accepts last may be what nobody speaks over.
+#[test]
+fn a_connection_that_nobody_speaks_over_silences_none() {
+    on_system(async {
+        let site = Site::new();
+        let running = site.start(site.config()).await;
+        let endpoint = site.endpoint(&Identity::apiserver());
+        let connect = async || {
+            let link = Link::new(
+                endpoint.clone(),
+                site.address,
+                Identity::store(),
+                Backoff::default(),
+            );
+            let live = link.connection().await.expect("a connection");
+            Client::new(live.connection, link)
+        };
+        let one = connect().await;
+        assert_eq!(one.create("/a", b"one").await.unwrap(), Some(2));
+        let other = connect().await;
+        assert_eq!(one.create("/b", b"one").await.unwrap(), Some(3));
+        // Once it is spoken over, nothing is heard over the one before, and it ends.
+        assert_eq!(other.create("/c", b"other").await.unwrap(), Some(4));
+        let reason = one.connection.closed().await;
+        assert!(
+            matches!(&reason, CloseReason::Peer(said) if said.contains("later connection")),
+            "{reason}"
+        );
         running.stop().await.unwrap();
     });
 }

@@ -87,15 +87,19 @@ impl Site {
 
     /// A link to the store, as the API server has one.
     pub fn link(&self, identity: &Identity) -> Link {
-        let config =
-            transport::Config::new((Ipv4Addr::LOCALHOST, 0).into(), self.credentials(identity));
-        let endpoint = Endpoint::bind(config).expect("an endpoint");
         Link::new(
-            endpoint,
+            self.endpoint(identity),
             self.address,
             Identity::store(),
             Backoff::default(),
         )
+    }
+
+    /// What a process of that name connects from.
+    pub fn endpoint(&self, identity: &Identity) -> Endpoint {
+        let config =
+            transport::Config::new((Ipv4Addr::LOCALHOST, 0).into(), self.credentials(identity));
+        Endpoint::bind(config).expect("an endpoint")
     }
 
     pub async fn client(&self) -> Client {
