@@ -35,9 +35,9 @@ enum Fate {
 impl<S: Strategy> Turn<'_, S> {
     /// The store was not asked.
     pub(super) fn unsent(&mut self, id: WriteId) {
-        match self.asked(id) {
-            Some(Asked::Fate(_)) => self.give_up(id),
-            _ => self.answer(id, Err(unreached())),
+        match self.asked(id).is_some_and(Asked::leaves_open) {
+            true => self.give_up_unread(id),
+            false => self.answer(id, Err(unreached())),
         }
     }
 
@@ -47,8 +47,12 @@ impl<S: Strategy> Turn<'_, S> {
             return;
         };
         match std::mem::replace(&mut pending.asked, Asked::Nothing) {
-            Asked::Write(attempt) | Asked::WriteAgain(attempt) => self.doubt(id, attempt, over),
-            Asked::Fate(_) => self.give_up(id),
+            Asked::Write(attempt) => self.doubt(id, attempt, over),
+            Asked::WriteAgain {
+                attempt,
+                over: before,
+            } => self.doubt(id, attempt, over && before),
+            Asked::Fate(_) => self.give_up_unread(id),
             Asked::Read | Asked::Nothing => self.answer(id, Err(unreached())),
         }
     }
@@ -62,7 +66,7 @@ impl<S: Strategy> Turn<'_, S> {
             return;
         };
         if pending.attempts >= ATTEMPTS_LIMIT {
-            return self.give_up(id);
+            return self.give_up_unread(id);
         }
         let transaction = Transaction {
             compares: Vec::new(),
@@ -70,8 +74,7 @@ impl<S: Strategy> Turn<'_, S> {
             failure: Vec::new(),
         };
         pending.asked = Asked::Fate(Doubt {
-            // An object that must be at a revision is never at it again: what comes late does nothing.
-            over: over || attempt.expected != 0,
+            over,
             alone,
             attempt,
         });
@@ -98,7 +101,11 @@ impl<S: Strategy> Turn<'_, S> {
                 self.committed(id, attempt.written(revision));
             }
             Fate::Absent => self.vanished(id, &attempt),
-            Fate::Undone if alone && over => self.send(id, attempt, true),
+            // An object that must be at a revision is never at it again: what comes after this does nothing.
+            Fate::Undone if alone && (over || attempt.expected != 0) => {
+                self.ask_to_write(id, &attempt);
+                self.asks(id, Asked::WriteAgain { attempt, over });
+            }
             Fate::Beaten => self.lost_race(id, &attempt, results),
             Fate::Undone | Fate::Unclear => self.give_up(id),
         }
@@ -175,6 +182,15 @@ impl<S: Strategy> Turn<'_, S> {
             strategy.meta(&draft.ok()?).ok()
         });
         meta.is_some_and(|meta| meta.uid == attempt.uid)
+    }
+
+    /// Answers that nobody knows, and the store does not say. The next write of the object reads it first: else it might
+    /// write the same over the same, and take this one's work for its own.
+    pub(super) fn give_up_unread(&mut self, id: WriteId) {
+        if let Some(pending) = self.state.pending.get(&id) {
+            self.state.unsettled.insert(pending.write.key.clone());
+        }
+        self.give_up(id);
     }
 
     /// Answers that nobody knows.

@@ -82,7 +82,7 @@ impl<S: Strategy> Turn<'_, S> {
         let size = self.strategy.size(&attempt.value);
         if let Some(lease) = self.state.lease.take(size) {
             attempt.lease = lease;
-            return self.send(id, attempt, false);
+            return self.send(id, attempt);
         }
         match &mut self.state.lease {
             Lease::Asked { waiting, .. } => waiting.push_back(id),

@@ -1,6 +1,6 @@
 //! The writes under way.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::messages::store::{KeyValue, OperationResult};
 use crate::objects::key::ObjectKey;
@@ -18,6 +18,8 @@ pub struct State<V, C> {
     pub(super) lanes: BTreeMap<ObjectKey, VecDeque<WriteId>>,
     /// The newest revision of which the store's answers have told.
     pub(super) heard: u64,
+    /// Objects of which a write was given up since the store last answered: what the cache has of them may be older.
+    pub(super) unsettled: BTreeSet<ObjectKey>,
     pub(super) lease: Lease,
 }
 
@@ -49,8 +51,24 @@ pub(super) enum Asked<V> {
     Write(Attempt<V>),
     /// What became of a write whose answer was lost.
     Fate(Doubt<V>),
-    /// To write, as before: it was not carried out the first time.
-    WriteAgain(Attempt<V>),
+    /// To write, as before: it had not been carried out.
+    WriteAgain {
+        /// What was sent, and sent again.
+        attempt: Attempt<V>,
+        /// Whether what was sent before never will be.
+        over: bool,
+    },
+}
+
+impl<V> Asked<V> {
+    /// Whether something that was sent before may have been carried out, or may be yet, if there is no answer to this.
+    pub(super) fn leaves_open(&self) -> bool {
+        match self {
+            Asked::Nothing | Asked::Read | Asked::Write(_) => false,
+            Asked::Fate(_) => true,
+            Asked::WriteAgain { over, .. } => !over,
+        }
+    }
 }
 
 /// A write whose answer was lost.

@@ -60,6 +60,7 @@ impl<S: Strategy> Machine for Transactions<S> {
             pending: Default::default(),
             lanes: Default::default(),
             heard: 0,
+            unsettled: Default::default(),
             lease: Default::default(),
         }
     }
@@ -184,7 +185,9 @@ impl<S: Strategy> Turn<'_, S> {
             attempt: pending.attempts,
         });
         let last_word = match &decided {
-            Ok(Decision::Write(_)) => true,
+            Ok(Decision::Write(_)) => {
+                pending.confirmed || !self.state.unsettled.contains(&pending.write.key)
+            }
             Ok(Decision::Nothing(_)) => pending.confirmed,
             Err(Refused { depends, .. }) => pending.confirmed || !depends,
         };
@@ -204,14 +207,14 @@ impl<S: Strategy> Turn<'_, S> {
                 self.answer(id, Ok(attempt.written(expected)));
             }
             Ok(Decision::Write(attempt)) if expires(&attempt) => self.send_leased(id, attempt),
-            Ok(Decision::Write(attempt)) => self.send(id, attempt, false),
+            Ok(Decision::Write(attempt)) => self.send(id, attempt),
             Ok(Decision::Nothing(written)) => self.answer(id, Ok(written)),
             Err(Refused { status, .. }) => self.answer(id, Err(status)),
         }
     }
 
-    /// Asks the store to write: for the first time, or again because the first time did nothing.
-    pub(super) fn send(&mut self, id: WriteId, mut attempt: Attempt<S::Value>, again: bool) {
+    /// Asks the store to write.
+    pub(super) fn send(&mut self, id: WriteId, mut attempt: Attempt<S::Value>) {
         let Some(pending) = self.state.pending.get_mut(&id) else {
             return;
         };
@@ -223,10 +226,16 @@ impl<S: Strategy> Turn<'_, S> {
                 pending.write.key.clone_from(&attempt.key);
             }
         }
-        if !again {
-            attempt.after = self.state.heard;
+        attempt.after = self.state.heard;
+        self.ask_to_write(id, &attempt);
+        self.asks(id, Asked::Write(attempt));
+    }
+
+    /// Asks the store for what an attempt would write.
+    pub(super) fn ask_to_write(&mut self, id: WriteId, attempt: &Attempt<S::Value>) {
+        if let Some(pending) = self.state.pending.get_mut(&id) {
+            pending.attempts += 1;
         }
-        pending.attempts += 1;
         self.actions.push(Action::Attempted {
             id,
             key: attempt.key.clone(),
@@ -235,11 +244,13 @@ impl<S: Strategy> Turn<'_, S> {
             effect: attempt.effect.clone(),
         });
         let transaction = attempt.transaction();
-        pending.asked = match again {
-            false => Asked::Write(attempt),
-            true => Asked::WriteAgain(attempt),
-        };
         self.out.push(Output::Ask { id, transaction });
+    }
+
+    pub(super) fn asks(&mut self, id: WriteId, asked: Asked<S::Value>) {
+        if let Some(pending) = self.state.pending.get_mut(&id) {
+            pending.asked = asked;
+        }
     }
 
     fn stored(&mut self, id: WriteId, response: StoreResponse<S::Value>) {
@@ -256,15 +267,16 @@ impl<S: Strategy> Turn<'_, S> {
             _ => return self.answer(id, Err(mistaken())),
         };
         self.state.heard = self.state.heard.max(revision);
+        self.state.unsettled.clear();
         let Some(pending) = self.state.pending.get_mut(&id) else {
             return;
         };
         match std::mem::replace(&mut pending.asked, Asked::Nothing) {
-            Asked::Write(attempt) | Asked::WriteAgain(attempt) if succeeded => {
+            Asked::Write(attempt) | Asked::WriteAgain { attempt, .. } if succeeded => {
                 self.carried_out(id, attempt, revision);
             }
             Asked::Write(attempt) => self.lost_race(id, &attempt, results),
-            Asked::WriteAgain(attempt) => {
+            Asked::WriteAgain { attempt, .. } => {
                 if let Some(attempt) = self.lost_again(id, attempt, revision, &results) {
                     self.lost_race(id, &attempt, results);
                 }
@@ -299,13 +311,11 @@ impl<S: Strategy> Turn<'_, S> {
 
     /// The store will not.
     fn refuse(&mut self, id: WriteId, error: &StoreError) {
+        use StoreError::{LeaseFull, LeaseNotFound};
         match (self.asked(id), error) {
-            (Some(Asked::Fate(_)), _) => self.give_up(id),
-            (
-                Some(asked),
-                StoreError::LeaseNotFound { lease } | StoreError::LeaseFull { lease, .. },
-            ) => {
-                let again = matches!(asked, Asked::WriteAgain(_));
+            (Some(asked), _) if asked.leaves_open() => self.give_up_unread(id),
+            (Some(asked), LeaseNotFound { lease } | LeaseFull { lease, .. }) => {
+                let again = matches!(asked, Asked::WriteAgain { .. });
                 self.lease_gone(id, *lease, again);
             }
             _ => self.answer(id, Err(refused(error))),

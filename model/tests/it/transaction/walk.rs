@@ -29,6 +29,8 @@ enum Happening {
     Answer(usize),
     /// The answer to the nth question is lost with its connection; whether the store has carried it out.
     Lose(usize, bool),
+    /// The nth question cannot be sent.
+    Unsent(usize),
     /// The store does not know what becomes of the nth question.
     Doubt(usize, Late),
     /// What the store did not know of is carried out after all.
@@ -72,6 +74,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::DeleteNamespace),
         10 => (0..6usize).prop_map(Happening::Answer),
         3 => (0..6usize, any::<bool>()).prop_map(|(which, done)| Happening::Lose(which, done)),
+        2 => (0..6usize).prop_map(Happening::Unsent),
         1 => (0..6usize, prop_oneof![Just(Late::Done), Just(Late::Never), Just(Late::Later)])
             .prop_map(|(which, late)| Happening::Doubt(which, late)),
         1 => Just(Happening::Arrive),
@@ -89,7 +92,11 @@ struct World {
     store: Store,
     asked: BTreeMap<u64, Transaction<Thing>>,
     /// What is still on its way to where it is carried out.
-    late: Vec<Transaction<Thing>>,
+    late: Vec<(u64, Transaction<Thing>)>,
+    /// Whether anything was: who wrote what cannot be told then.
+    tardy: bool,
+    /// Which write made a revision.
+    writers: BTreeMap<u64, u64>,
     granting: Option<(LeaseId, u32)>,
     /// What the verb of an unanswered write is.
     open: BTreeMap<u64, &'static str>,
@@ -139,6 +146,8 @@ impl World {
             store,
             asked: BTreeMap::new(),
             late: Vec::new(),
+            tardy: false,
+            writers: BTreeMap::new(),
             granting: None,
             open: BTreeMap::new(),
             added: BTreeMap::new(),
@@ -206,12 +215,22 @@ impl World {
     }
 
     fn note(&mut self, action: Action) {
-        if let Action::Committed {
+        let Action::Committed {
+            id,
             uid,
-            effect: Effect::Bound { node },
+            revision,
+            effect,
             ..
         } = action
-        {
+        else {
+            return;
+        };
+        let writer = self.writers.get(&revision).copied();
+        assert!(
+            self.tardy || writer == Some(id),
+            "{id} is said to have made revision {revision}, which {writer:?} made"
+        );
+        if let Effect::Bound { node } = effect {
             let before = self.bound.insert(uid, node);
             assert_eq!(before, None, "nodeName is set once for a UID");
         }
@@ -294,24 +313,32 @@ impl World {
             }
             Happening::Answer(nth) => {
                 if let Some((id, transaction)) = self.question(nth) {
-                    let response = self.store_does(transaction);
+                    let response = self.store_does(id, transaction);
                     self.step(Input::Stored { id, response });
                 }
             }
             Happening::Lose(nth, done) => {
                 if let Some((id, transaction)) = self.question(nth) {
                     if done {
-                        self.store_does(transaction);
+                        self.store_does(id, transaction);
                     }
                     self.step(Input::Lost { id });
+                }
+            }
+            Happening::Unsent(nth) => {
+                if let Some((id, _)) = self.question(nth) {
+                    self.step(Input::Unsent { id });
                 }
             }
             Happening::Doubt(nth, late) => {
                 if let Some((id, transaction)) = self.question(nth) {
                     match late {
-                        Late::Done => drop(self.store_does(transaction)),
+                        Late::Done => drop(self.store_does(id, transaction)),
                         Late::Never => {}
-                        Late::Later => self.late.push(transaction),
+                        Late::Later => {
+                            self.late.push((id, transaction));
+                            self.tardy = true;
+                        }
                     }
                     let reason = "the engine gave no answer".to_owned();
                     let response = StoreResponse::Failed(StoreError::Unknown { reason });
@@ -319,8 +346,8 @@ impl World {
                 }
             }
             Happening::Arrive => {
-                if let Some(transaction) = self.late.pop() {
-                    self.store_does(transaction);
+                if let Some((id, transaction)) = self.late.pop() {
+                    self.store_does(id, transaction);
                 }
             }
             Happening::Event(which, counted) => {
@@ -354,10 +381,13 @@ impl World {
         }
     }
 
-    fn store_does(&mut self, transaction: Transaction<Thing>) -> StoreResponse<Thing> {
+    fn store_does(&mut self, id: u64, transaction: Transaction<Thing>) -> StoreResponse<Thing> {
         let pods = |store: &Store| store.pods().count();
-        let before = pods(&self.store);
+        let (before, revision) = (pods(&self.store), self.store.revision);
         let response = self.store.carry_out(transaction);
+        if self.store.revision > revision {
+            self.writers.insert(self.store.revision, id);
+        }
         let of = self.store.objects.get(namespace().path().as_str());
         if pods(&self.store) > before {
             let (_, of) = of.expect("nothing is created in a namespace that is gone");
@@ -397,7 +427,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
 
     #[test]
     fn writes_are_done_once_and_none_is_lost(happenings in prop::collection::vec(happening(), 0..100)) {
@@ -435,7 +465,10 @@ proptest! {
         let mut world = World::new();
         for happening in happenings {
             match happening {
-                Happening::Doubt(..) | Happening::Outside(_) | Happening::End(_) => continue,
+                Happening::Unsent(_)
+                | Happening::Doubt(..)
+                | Happening::Outside(_)
+                | Happening::End(_) => continue,
                 Happening::Lose(nth, _) if !world.may_lose(nth) => continue,
                 _ => world.happen(happening),
             }
