@@ -78,12 +78,14 @@ impl Revision {
 }
 
 /// Settles open writes: says that they were committed where the store has written them, and that they were answered
-/// without being carried out where it has not. Moments are in the order of each machine's own record.
-pub fn settle(moments: &mut Vec<Moment>) {
+/// without being carried out where it has not. Moments are in the order of each machine's own record. Returns how many
+/// words that nobody knows gave way.
+pub fn settle(moments: &mut Vec<Moment>) -> u64 {
     let open = open(moments);
     if open.is_empty() {
-        return;
+        return 0;
     }
+    let mut known = 0;
     let mut told = told(&open, moments);
     let mut settled = Vec::with_capacity(moments.len() + told.len());
     for (at, moment) in std::mem::take(moments).into_iter().enumerate() {
@@ -95,8 +97,9 @@ pub fn settle(moments: &mut Vec<Moment>) {
             moment.said,
             Said::Transaction(TransactionAction::Unknown { .. })
         );
-        if said.is_empty() || !unknown {
-            settled.push(moment);
+        match unknown && !said.is_empty() {
+            true => known += 1,
+            false => settled.push(moment),
         }
         settled.extend(said.into_iter().map(|action| Moment {
             place: place.clone(),
@@ -109,6 +112,7 @@ pub fn settle(moments: &mut Vec<Moment>) {
         }));
     }
     *moments = settled;
+    known
 }
 
 /// The open attempts, in the order in which they were made.

@@ -66,6 +66,8 @@ pub struct Timeline {
     pub records: u64,
     /// Records that map to no action: each rejects.
     pub unread: Vec<(Place, Unread)>,
+    /// Of how many writes their API server said that nobody knows, before the store's traces settled it.
+    pub settled: u64,
     /// Whether the first start of the API server is among them: then no pod is older than the traces.
     pub from_the_beginning: bool,
 }
@@ -150,7 +152,7 @@ pub fn timeline(paths: &[PathBuf]) -> Result<Timeline, TimelineError> {
             }
         }
     }
-    settle(&mut timeline.moments);
+    timeline.settled = settle(&mut timeline.moments);
     // Stable: what stands at one revision stays in the order of ranks, and of each process's own record.
     timeline.moments.sort_by_key(|moment| moment.revision);
     Ok(timeline)

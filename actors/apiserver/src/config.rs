@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
+use model::machines::watch_cache;
 use shell::Tracing;
 use transport::pki::Credentials;
 
@@ -30,6 +31,8 @@ pub struct Config {
     pub event_ttl_seconds: u32,
     /// Bounds of what HTTP clients may ask.
     pub limits: Limits,
+    /// How much the watch cache keeps and how long it waits.
+    pub cache: watch_cache::Limits,
     /// What to record of its machines, and where; `None` for nothing.
     pub trace: Option<Tracing>,
     /// Which start of the API server this is, counted from 1 by who starts it.

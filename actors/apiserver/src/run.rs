@@ -93,7 +93,7 @@ async fn live(
         link: link.clone(),
         strategy: Kinds,
         ttl_seconds: config.event_ttl_seconds,
-        limits: Default::default(),
+        limits: config.cache,
         environment: environment.clone(),
         cache_trace: trace("watch_cache")?,
         write_trace: trace("transaction")?,

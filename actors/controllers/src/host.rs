@@ -1,6 +1,7 @@
 //! Controllers of different kinds under one roof: each is given the changes of the resources it looks at.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use bincode::{Decode, Encode};
 use model::machines::controller::{Controller, Input, Reconcile};
@@ -71,6 +72,7 @@ impl<R> Hostable for R where
 /// Starts a controller.
 pub(crate) fn start<R>(
     reconcile: R,
+    expectations: Duration,
     effects: ControllerEffects,
     trace: Option<TraceWriter>,
     environment: Environment,
@@ -79,7 +81,10 @@ where
     R: Hostable,
 {
     let handle = Component::start(Start {
-        machine: Controller::new(reconcile.clone()),
+        machine: Controller {
+            expectations_ms: expectations.as_millis() as u64,
+            ..Controller::new(reconcile.clone())
+        },
         durable: None,
         effects,
         trace,

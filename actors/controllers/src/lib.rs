@@ -5,5 +5,5 @@ mod effects;
 mod host;
 mod run;
 
-pub use config::Config;
+pub use config::{Config, EXPECTATIONS};
 pub use run::run;

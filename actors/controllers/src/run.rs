@@ -132,30 +132,35 @@ fn hosts(
     Ok(vec![
         start(
             ReplicaSets,
+            config.expectations,
             effects("replicaset-controller"),
             trace(ReplicaSets::NAME)?,
             world(),
         ),
         start(
             GarbageCollector,
+            config.expectations,
             effects("garbage-collector-controller"),
             trace(GarbageCollector::NAME)?,
             world(),
         ),
         start(
             Namespaces,
+            config.expectations,
             effects("namespace-controller"),
             trace(Namespaces::NAME)?,
             world(),
         ),
         start(
             ServiceAccounts,
+            config.expectations,
             effects("serviceaccount-controller"),
             trace(ServiceAccounts::NAME)?,
             world(),
         ),
         start(
             PodGc,
+            config.expectations,
             effects("pod-garbage-collector-controller"),
             trace(PodGc::NAME)?,
             world(),

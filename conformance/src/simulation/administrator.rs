@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use model::messages::api::DeleteOptions;
-use model::messages::store::{Segment, StoreRequest, StoreResponse, Wire};
+use model::messages::store::{StoreRequest, StoreResponse};
 use model::objects::bytes::Bytes;
 use model::objects::key::ObjectKey;
 use model::objects::kinds;
@@ -12,11 +12,11 @@ use model::objects::status::Reason;
 use serde_json::json;
 use shell::{ApiClient, CallError};
 use tokio::time::{sleep, timeout};
-use transport::Link;
 
 use super::cluster::Cluster;
 use super::containers::{IMAGE, Script};
 use super::ledger::Ledger;
+use super::store_client::StoreClient;
 use super::workload::{NAMESPACE, uid};
 
 /// How long to wait for an answer.
@@ -27,7 +27,7 @@ const RETRY: Duration = Duration::from_millis(500);
 /// An administrator. No fault severs its ways.
 pub struct Administrator {
     api: ApiClient,
-    store: Link,
+    store: StoreClient,
     ledger: Ledger,
     /// How many pods it has tried to bind: no name is used again.
     pods: Cell<u64>,
@@ -41,7 +41,7 @@ impl Administrator {
     pub fn new(cluster: &Cluster, number: u8, ledger: Ledger) -> anyhow::Result<Self> {
         Ok(Administrator {
             api: cluster.client(number)?,
-            store: cluster.store_link(number + 1)?,
+            store: cluster.store_client(number + 1)?,
             ledger,
             pods: Cell::new(0),
         })
@@ -107,9 +107,9 @@ impl Administrator {
     }
 
     async fn compact_to_newest(&self) -> Option<()> {
-        let revision = self.ask(StoreRequest::Progress).await?;
+        let revision = self.revision(StoreRequest::Progress).await?;
         // As the compactors of two API servers: the store refuses the one that comes second.
-        let compact = || self.ask(StoreRequest::Compact { revision });
+        let compact = || self.revision(StoreRequest::Compact { revision });
         let (one, other) = tokio::join!(compact(), compact());
         one.or(other)?;
         tracing::info!(revision, "fault: the store's history was compacted");
@@ -117,12 +117,8 @@ impl Administrator {
     }
 
     /// The revision of an answer that tells of success.
-    async fn ask(&self, request: StoreRequest<Bytes>) -> Option<u64> {
-        let connection = self.store.connection().await?.connection;
-        let (header, body) = request.split().ok()?;
-        let reply = connection.ask(&header, body.into(), None).await.ok()?;
-        let header = reply.decode::<StoreResponse<Segment>>().ok()?;
-        match StoreResponse::join(header, &reply.body).ok()? {
+    async fn revision(&self, request: StoreRequest<Bytes>) -> Option<u64> {
+        match self.store.ask(request).await? {
             StoreResponse::Done { revision } => Some(revision),
             _ => None,
         }

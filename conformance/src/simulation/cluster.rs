@@ -21,8 +21,10 @@ use transport::{Backoff, Endpoint, Identity, Limits, Link};
 use super::clock::HostClock;
 use super::containers::{Containers, Witness};
 use super::hardware::SimulatedMachine;
+use super::knobs::Knobs;
 use super::part::{Part, node_name};
 use super::process::{Ending, Process};
+use super::store_client::StoreClient;
 
 /// How long the certificates last: longer than any simulation with any skew.
 const LIFETIME: Duration = Duration::from_secs(10 * 24 * 3600);
@@ -30,6 +32,7 @@ const LIFETIME: Duration = Duration::from_secs(10 * 24 * 3600);
 /// A cluster. It lives as long as the simulation.
 pub struct Cluster {
     seed: u64,
+    knobs: Knobs,
     /// The network between the hosts.
     pub network: Network,
     /// What is under the store.
@@ -85,8 +88,11 @@ impl Cluster {
             let clock = clock.unwrap_or_else(|| HostClock::new(start));
             Containers::new(&name, number, clock, random, witness.clone())
         });
+        let knobs = Knobs::draw(seed);
+        tracing::info!(?knobs, "the bounds of this run");
         let cluster = Cluster {
             seed,
+            knobs,
             drive: Drive::new(draw(seed, "drive")),
             nodes: containers.collect(),
             machines: (0..nodes).map(|_| SimulatedMachine::default()).collect(),
@@ -184,15 +190,16 @@ impl Cluster {
         Ok(ApiClient::new(link, &environment))
     }
 
-    /// A link to the store, from a host of its own and with the API server's rights.
+    /// A client of the store, on a host of its own and with the API server's rights.
     ///
     /// # Errors
     /// If it has no certificate or no socket.
-    pub fn store_link(&self, number: u8) -> anyhow::Result<Link> {
+    pub fn store_client(&self, number: u8) -> anyhow::Result<StoreClient> {
         let part = Part::Client(number);
         let own = self.credentials(Part::Apiserver)?;
         let store = (Part::Store, Identity::store());
-        link(part, own, &self.environment(part, 1), store)
+        let link = link(part, own, &self.environment(part, 1), store)?;
+        Ok(StoreClient::new(link))
     }
 
     /// What is simulated of the node of that number.

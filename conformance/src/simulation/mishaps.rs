@@ -1,6 +1,7 @@
 //! Lets faults happen, by chance and each for a while.
 
 mod collection;
+mod partition;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -179,6 +180,7 @@ impl Mishaps {
             }
             Fault::Delay => self.slow_ways(random.between(5, 150), 0),
             Fault::Reorder => self.slow_ways(0, random.between(2, 80)),
+            Fault::Partition if random.once_in(8) => self.part_from_store().await,
             Fault::Partition => return self.part_ways(true),
             Fault::OneWay => return self.part_ways(false),
             Fault::Crash => {
@@ -337,54 +339,16 @@ impl Mishaps {
         });
     }
 
-    /// Severs a host from another or from all others, both ways or one.
-    fn part_ways(self: &Rc<Self>, both: bool) -> bool {
-        let random = &self.random;
-        let (Some(one), Some(other)) = (random.pick(&self.hosts), random.pick(&self.hosts)) else {
-            return false;
-        };
-        let others: Vec<Part> = match random.once_in(2) {
-            true => self.hosts.clone(),
-            false => vec![*other],
-        };
-        let (one, outward) = (*one, random.once_in(2));
-        let ways: Vec<_> = others
-            .iter()
-            .filter(|other| **other != one)
-            .flat_map(|other| {
-                let (there, back) = ((one.host(), other.host()), (other.host(), one.host()));
-                [
-                    (both || outward).then_some(there),
-                    (both || !outward).then_some(back),
-                ]
-            })
-            .flatten()
-            .collect();
-        if ways.is_empty() {
-            return false;
-        }
-        for (from, to) in &ways {
-            self.cluster.network.sever(*from, *to, true);
-        }
-        tracing::info!(
-            host = one.name(),
-            ways = ways.len(),
-            both,
-            "fault: a partition"
-        );
-        self.later(15_000, move |this| {
-            for (from, to) in &ways {
-                this.cluster.network.sever(*from, *to, false);
-            }
-        });
-        true
-    }
-
     /// Does something after a while of at most so long, unless all faults are over by then.
     fn later(self: &Rc<Self>, most_ms: u64, undo: impl FnOnce(&Rc<Self>) + 'static) {
-        let (this, after) = (self.clone(), self.random.between(200, most_ms));
+        self.after(self.random.between(200, most_ms), undo);
+    }
+
+    /// Does something so much later, unless all faults are over by then.
+    fn after(self: &Rc<Self>, after_ms: u64, undo: impl FnOnce(&Rc<Self>) + 'static) {
+        let this = self.clone();
         tokio::task::spawn_local(async move {
-            sleep(Duration::from_millis(after)).await;
+            sleep(Duration::from_millis(after_ms)).await;
             if !*this.over.borrow() {
                 undo(&this);
             }

@@ -19,10 +19,12 @@ use super::faults::Faults;
 use super::fingerprint::Fingerprint;
 use super::following::Following;
 use super::history::History;
+use super::lease_holder::LeaseHolder;
 use super::ledger::Ledger;
 use super::mishaps::Mishaps;
 use super::part::Part;
 use super::report::Outcome;
+use super::store_watcher::{self, Told};
 use super::verdict::State;
 use super::watcher::{self, Seen};
 use super::workload::Client;
@@ -33,6 +35,8 @@ const CLIENTS: u8 = 3;
 const JUDGE: u8 = 101;
 const WATCHERS: u8 = 111;
 const ADMINISTRATOR: u8 = 121;
+const LEASE_HOLDER: u8 = 131;
+const STORE_WATCHER: u8 = 132;
 /// How long a cluster may take from the last fault until it is as it should be: the longest waits of its parts are
 /// five minutes (an unschedulable pod, an expectation, a crash loop).
 const QUIET_MAX: Duration = Duration::from_secs(15 * 60);
@@ -93,6 +97,9 @@ async fn simulated(options: Options, directory: std::path::PathBuf) -> anyhow::R
     tracing::info!("every part serves");
     let ledger = Ledger::default();
     let watchers = watchers(&cluster, &ledger)?;
+    let told = Told::default();
+    let store = cluster.store_client(STORE_WATCHER)?;
+    tokio::task::spawn_local(store_watcher::follow(store, told.clone()));
     let administrator = Administrator::new(&cluster, ADMINISTRATOR, ledger.clone())?;
     let clients = (1..=CLIENTS).chain((WATCHERS..).take(watchers.len()));
     let hosts = parts.iter().copied().chain(clients.map(Part::Client));
@@ -109,14 +116,24 @@ async fn simulated(options: Options, directory: std::path::PathBuf) -> anyhow::R
         ledger,
         deeds: Deeds::default(),
         watchers,
+        told,
         judge: cluster.client(JUDGE)?,
         mishaps,
         cluster,
     };
     let until = Instant::now() + options.acting;
-    stage.act(&options, until).await?;
+    let holder = stage.act(&options, until).await?;
     let calm = Instant::now();
     let mut failures = stage.settle().await;
+    match holder.left().await {
+        Some(locks) => {
+            let left = locks
+                .iter()
+                .map(|lock| format!("{lock} outlived its lease"));
+            failures.extend(left);
+        }
+        None => failures.push("the store does not tell what is locked".to_owned()),
+    }
     let quiet_after = calm.elapsed();
     failures.extend(stage.cluster.witness.faults());
     failures.extend(stage.deeds.faults());
@@ -178,13 +195,16 @@ struct Stage {
     ledger: Ledger,
     deeds: Deeds,
     watchers: Watchers,
+    /// What the watch of the store was told.
+    told: Told,
     judge: ApiClient,
     mishaps: Rc<Mishaps>,
 }
 
 impl Stage {
-    /// Clients act and faults happen until then, and until every client has its last answer.
-    async fn act(&self, options: &Options, until: Instant) -> anyhow::Result<()> {
+    /// Clients act and faults happen until then, and until every client has its last answer. Gives back the one that held
+    /// locks.
+    async fn act(&self, options: &Options, until: Instant) -> anyhow::Result<LeaseHolder> {
         let mut clients = JoinSet::new();
         for number in 1..=CLIENTS {
             let api = self.cluster.client(number)?;
@@ -192,11 +212,14 @@ impl Stage {
             let client = Client::new(api, options.seed, (number, options.nodes), ledger, deeds);
             clients.spawn_local(client.act(until));
         }
+        let store = self.cluster.store_client(LEASE_HOLDER)?;
+        let holder = LeaseHolder::new(store, options.seed, self.deeds.clone());
+        let holding = tokio::task::spawn_local(holder.hold(until));
         self.mishaps.happen(&options.faults, until).await;
         while let Some(client) = clients.join_next().await {
             client?;
         }
-        Ok(())
+        Ok(holding.await?)
     }
 
     /// Waits until the cluster is as it should be and stays so. What is missing if it never is.
@@ -236,7 +259,7 @@ impl Stage {
     /// What watchers saw against the rules or against what the store wrote.
     async fn history(&self, timeline: &Timeline) -> Vec<String> {
         let history = History::told(timeline);
-        let mut faults: Vec<String> = Vec::new();
+        let mut faults = self.told.faults(&history);
         for (name, resource, seen) in &self.watchers {
             faults.extend(seen.faults());
             faults.extend(seen.compare(name, resource, &history));

@@ -23,6 +23,7 @@ pub fn judged(
         );
         *actions.entry(action).or_default() += 1;
     }
+    *actions.entry("transaction Unknown".to_owned()).or_default() += timeline.settled;
     let report = judge(timeline);
     let replayed = replays::replayed(&[directory.to_owned()])?;
     let verdicts = report.verdicts.iter().chain([&replayed]);

@@ -51,6 +51,7 @@ pub async fn start(
                 address: place.listen,
                 apiserver,
                 credentials,
+                expectations: controllers::EXPECTATIONS,
                 trace: place.tracing(),
                 incarnation: place.incarnation,
             };
@@ -85,6 +86,7 @@ pub async fn start(
                 insecure_address,
                 event_ttl_seconds: event_ttl.as_seconds(),
                 limits: Default::default(),
+                cache: Default::default(),
                 trace: place.tracing(),
                 incarnation: place.incarnation,
             };

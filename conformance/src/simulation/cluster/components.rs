@@ -11,9 +11,6 @@ use crate::simulation::part::{Part, node_name};
 /// Pods that a node takes.
 const PODS: u32 = 20;
 
-/// How long an event lives: short enough that many expire in a run of two minutes.
-const EVENT_TTL_SECONDS: u32 = 20;
-
 impl Cluster {
     pub(super) fn component(
         self: &Rc<Self>,
@@ -36,7 +33,10 @@ impl Cluster {
                     credentials,
                     engine: Default::default(),
                     directory: self.directory.join("store"),
-                    limits: Default::default(),
+                    limits: model::machines::store::Limits {
+                        step_bytes: self.knobs.step_bytes,
+                        ..Default::default()
+                    },
                     trace,
                     incarnation,
                 };
@@ -52,8 +52,12 @@ impl Cluster {
                     credentials,
                     api_socket: None,
                     insecure_address: None,
-                    event_ttl_seconds: EVENT_TTL_SECONDS,
+                    event_ttl_seconds: self.knobs.event_ttl_seconds,
                     limits: Default::default(),
+                    cache: model::machines::watch_cache::Limits {
+                        window_changes: self.knobs.window_changes,
+                        ..Default::default()
+                    },
                     trace,
                     incarnation,
                 };
@@ -65,6 +69,7 @@ impl Cluster {
                     address,
                     apiserver,
                     credentials,
+                    expectations: self.knobs.expectations,
                     trace,
                     incarnation,
                 };
