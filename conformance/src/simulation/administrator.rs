@@ -31,6 +31,8 @@ pub struct Administrator {
     ledger: Ledger,
     /// How many pods it has tried to bind: no name is used again.
     pods: Cell<u64>,
+    /// How many namespaces it has tried to create.
+    namespaces: Cell<u64>,
 }
 
 impl Administrator {
@@ -44,6 +46,7 @@ impl Administrator {
             store: cluster.store_client(number + 1)?,
             ledger,
             pods: Cell::new(0),
+            namespaces: Cell::new(0),
         })
     }
 
@@ -95,6 +98,22 @@ impl Administrator {
         if let Ok(Ok(pod)) = created {
             tracing::info!(key = %pod.key, node, "administrator: bound");
             self.ledger.created(&uid(&pod), &pod.key);
+        }
+    }
+
+    /// Creates a namespace. Returns when that is done or was not.
+    pub async fn create_namespace(&self) {
+        self.namespaces.set(self.namespaces.get() + 1);
+        let name = format!("late-{}", self.namespaces.get());
+        let namespace =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        let (namespaces, body) = (
+            kinds::namespaces(),
+            Bytes::from(namespace.to_string().as_str()),
+        );
+        let created = self.api.create(&namespaces, "", body);
+        if let Ok(Ok(_)) = timeout(PATIENCE, created).await {
+            tracing::info!(name, "administrator: created a namespace");
         }
     }
 

@@ -19,7 +19,8 @@ pub enum Fault {
     Partition,
     /// One host does not reach another, which reaches it.
     OneWay,
-    /// A process is killed, the store's and the API server's preferably between a write and its answer.
+    /// A process is killed, the store's and the API server's preferably between a write and its answer, the latter at
+    /// times while a namespace is new.
     Crash,
     /// The store's host loses power: what was not synced is lost, torn or kept.
     Power,

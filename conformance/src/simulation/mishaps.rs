@@ -188,6 +188,11 @@ impl Mishaps {
                     return false;
                 };
                 self.ambush(part).await;
+                if part == Part::Apiserver && random.once_in(2) {
+                    // Its account is about to be created.
+                    self.administrator.create_namespace().await;
+                    sleep(Duration::from_millis(random.below(8))).await;
+                }
                 tracing::info!(part = part.name(), "fault: killed");
                 self.cluster.kill(part, false);
             }

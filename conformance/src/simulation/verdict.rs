@@ -27,6 +27,7 @@ pub struct State {
     sets: Objects,
     maps: Objects,
     namespaces: Objects,
+    accounts: Objects,
 }
 
 impl State {
@@ -40,6 +41,7 @@ impl State {
             sets: list(api, kinds::replicasets()).await?,
             maps: list(api, kinds::configmaps()).await?,
             namespaces: list(api, kinds::namespaces()).await?,
+            accounts: list(api, kinds::serviceaccounts()).await?,
         })
     }
 
@@ -57,9 +59,9 @@ impl State {
         for (path, set) in &self.sets {
             open.extend(self.set(path, set));
         }
-        let ending = |namespace: &&Value| namespace["metadata"]["deletionTimestamp"].is_string();
-        let ending = self.namespaces.iter().filter(|(_, one)| ending(one));
-        open.extend(ending.map(|(path, _)| format!("{path} is being deleted")));
+        for (path, namespace) in &self.namespaces {
+            open.extend(self.namespace(path, namespace));
+        }
         open.extend(self.strays(cluster));
         let uids: BTreeSet<&str> = self.all().map(uid).collect();
         for (uid, life) in ledger.objects() {
@@ -211,6 +213,16 @@ impl State {
                 "{path} wants {wanted} pods, has {there} and tells {told:?}"
             )),
         }
+    }
+
+    fn namespace(&self, path: &str, namespace: &Value) -> Option<String> {
+        if namespace["metadata"]["deletionTimestamp"].is_string() {
+            return Some(format!("{path} is being deleted"));
+        }
+        let name = namespace["metadata"]["name"].as_str().unwrap_or_default();
+        let account = ObjectKey::new(kinds::serviceaccounts(), name, "default").path();
+        let lacks = !self.accounts.contains_key(&account);
+        lacks.then(|| format!("{path} has no default service account"))
     }
 
     /// Containers that run though no pod that there is has them.

@@ -8,15 +8,20 @@ use conformance::simulation::{Fault, Faults, Options, Outcome, Report, run};
 /// Seeds that CI runs, with all faults.
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=6;
 /// Actions that only some faults and clients bring about.
-const RARE: [&str; 8] = [
+const RARE: [&str; 13] = [
     "kubelet NodeReported",
     "kubelet PodRejected",
+    "replicaset Expired",
     "store Compacted",
     "store Failed",
     "store LeaseEnded",
+    "store LeaseKeptAlive",
     "store PersistFailed",
+    "store Resumed",
     "store Waiting",
+    "transaction Unknown",
     "watch_cache Filled",
+    "watch_cache Trimmed",
 ];
 /// Seeds of runs in which nothing but collections of pods goes wrong, as many of them as it takes for the pod GC to do
 /// all that only this brings about.
