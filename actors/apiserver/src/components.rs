@@ -53,12 +53,17 @@ async fn component(connection: Connection, api: Api) {
     };
     let who = Rc::new(who);
     let node = who.node_name().map(str::to_owned);
-    if let Some(node) = &node {
-        api.kubelets.connected(node, connection.clone());
-    }
     tracing::debug!(component = %connection.identity(), "connected");
+    let mut silent = true;
     loop {
-        match connection.next().await {
+        let incoming = connection.next().await;
+        if let Some(node) = &node
+            && !matches!(incoming, Incoming::Closed(_))
+            && std::mem::take(&mut silent)
+        {
+            api.kubelets.speaks(node, &connection);
+        }
+        match incoming {
             Incoming::Ask(message, responder) => {
                 let (api, who) = (api.clone(), who.clone());
                 tokio::task::spawn_local(async move {

@@ -75,6 +75,11 @@ impl Connection {
         self.inner.peer_origin
     }
 
+    /// Whether this is a handle to the same connection.
+    pub fn is(&self, other: &Connection) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// Where the peer is.
     pub fn peer_address(&self) -> SocketAddr {
         self.inner.quic.remote_address()
