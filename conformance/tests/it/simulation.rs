@@ -29,7 +29,7 @@ const COLLECTIONS: std::ops::RangeInclusive<u64> = 1..=16;
 const COLLECTING: [&str; 2] = ["pod_gc Failed", "pod_gc Waits"];
 /// Seeds that once found something, and what. The run behind a seed changes with the code, so each is kept as a check
 /// of a machine or an acceptor too; here it is run again as it was.
-const FOUND: [(u64, &str); 3] = [
+const FOUND: [(u64, &str); 4] = [
     (13, "a drive that was closed forgot what was begun"),
     (
         40,
@@ -38,6 +38,10 @@ const FOUND: [(u64, &str); 3] = [
     (
         1007,
         "a kubelet was said to believe too much: a refusal did not tell how far its server had heard",
+    ),
+    (
+        90053,
+        "an event was written, went with its lease, and was sent again: that was said to be another attempt",
     ),
 ];
 /// How many seeds the long run takes.

@@ -16,7 +16,8 @@ pub enum TransactionAction {
         /// Which object; without a name while that is still to be told or generated.
         key: ObjectKey,
     },
-    /// The write was sent to the store, to hold only if nothing has changed since it was decided.
+    /// The write was sent to the store, to hold only if nothing has changed since it was decided. If its answer is lost it
+    /// may be sent again, which is no other attempt.
     Attempted {
         /// The write.
         id: u64,

@@ -101,10 +101,11 @@ impl<S: Strategy> Turn<'_, S> {
                 self.committed(id, attempt.written(revision));
             }
             Fate::Absent => self.vanished(id, &attempt),
-            // An object that must be at a revision is never at it again: what comes after this does nothing.
+            // An object that must be at a revision is never at it again: what comes after this does nothing. It is the same
+            // attempt still: what goes with a lease may have been written, and have gone with it.
             Fate::Undone if alone && (over || attempt.expected != 0) => {
-                self.ask_to_write(id, &attempt);
-                self.asks(id, Asked::WriteAgain { attempt, over });
+                let transaction = attempt.transaction();
+                self.ask_to_write(id, transaction, Asked::WriteAgain { attempt, over });
             }
             Fate::Beaten => self.lost_race(id, &attempt, results),
             Fate::Undone | Fate::Unclear => self.give_up(id),

@@ -227,15 +227,6 @@ impl<S: Strategy> Turn<'_, S> {
             }
         }
         attempt.after = self.state.heard;
-        self.ask_to_write(id, &attempt);
-        self.asks(id, Asked::Write(attempt));
-    }
-
-    /// Asks the store for what an attempt would write.
-    pub(super) fn ask_to_write(&mut self, id: WriteId, attempt: &Attempt<S::Value>) {
-        if let Some(pending) = self.state.pending.get_mut(&id) {
-            pending.attempts += 1;
-        }
         self.actions.push(Action::Attempted {
             id,
             key: attempt.key.clone(),
@@ -244,12 +235,19 @@ impl<S: Strategy> Turn<'_, S> {
             effect: attempt.effect.clone(),
         });
         let transaction = attempt.transaction();
-        self.out.push(Output::Ask { id, transaction });
+        self.ask_to_write(id, transaction, Asked::Write(attempt));
     }
 
-    pub(super) fn asks(&mut self, id: WriteId, asked: Asked<S::Value>) {
+    pub(super) fn ask_to_write(
+        &mut self,
+        id: WriteId,
+        transaction: Transaction<S::Value>,
+        asked: Asked<S::Value>,
+    ) {
         if let Some(pending) = self.state.pending.get_mut(&id) {
+            pending.attempts += 1;
             pending.asked = asked;
+            self.out.push(Output::Ask { id, transaction });
         }
     }
 
