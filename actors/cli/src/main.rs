@@ -18,10 +18,24 @@ fn main() -> ExitCode {
     match line.command.execute() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", told(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes, each of them once: some name theirs in their own words already.
+fn told(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !told.ends_with(&cause) {
+            if !told.is_empty() {
+                told.push_str(": ");
+            }
+            told.push_str(&cause);
+        }
+    }
+    told
 }
 
 /// What a shell reports of a program that SIGPIPE ended.
@@ -38,4 +52,24 @@ fn end_quietly_without_a_reader() {
         }
         usual(panic);
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use conformance::trace::ReadError;
+
+    use super::told;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let source = Error::from(ErrorKind::NotFound);
+        let path = "/a".into();
+        let error = anyhow::Error::new(ReadError::File { path, source });
+        assert_eq!(
+            told(&error.context("no traces")),
+            "no traces: /a: entity not found"
+        );
+    }
 }

@@ -1,5 +1,6 @@
 //! `plimsoll conformance`: suites for any Kubernetes API server.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,11 +13,15 @@ use conformance::suite::store;
 
 use ::store::Engine;
 use ::store::etcd::EtcdAddress;
+use model::rules::duration;
 
 use crate::client::{Server, find_kubeconfig};
 use crate::suite::{
     Plan, Report, check_api, check_pods, observe, observe_engine, observe_etcd, report_of_store,
 };
+
+/// How long a session may last.
+const LASTING: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 
 /// Hold a running Kubernetes, this one or any other, against the specification.
 #[derive(Debug, Args)]
@@ -77,9 +82,9 @@ struct Run {
     /// How many clients write, or create pods, at once
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
     clients: u32,
-    /// For how many seconds they do, at least
-    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    duration: u64,
+    /// For how long they do, at least: seconds, or as in 90s or 1h30m; a second at least, a day at most
+    #[arg(long, default_value = "20s", value_parser = lasting)]
+    duration: Duration,
     /// What every choice of the clients follows from
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -140,6 +145,18 @@ impl Conformance {
     }
 }
 
+/// How long a session lasts: in seconds, or in Kubernetes' notation.
+fn lasting(text: &str) -> Result<Duration, String> {
+    let lasting = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => Duration::from_nanos(duration::parse(text).map_err(|error| error.to_string())?),
+    };
+    match LASTING.contains(&lasting) {
+        true => Ok(lasting),
+        false => Err("a session lasts for a second at least, and for a day at most".to_owned()),
+    }
+}
+
 /// Judges a recorded session, of watches or of a store.
 fn judged(text: &[u8]) -> anyhow::Result<Report> {
     if let Ok(observed) = serde_json::from_slice::<store::observed::Observed>(text) {
@@ -155,7 +172,7 @@ impl Run {
         let progress = |line: &str| eprintln!("{line}");
         let plan = Plan {
             clients: self.clients,
-            duration: Duration::from_secs(self.duration),
+            duration: self.duration,
             seed: self.seed,
         };
         let of_store = match (&self.store_etcd, &self.store) {
