@@ -19,6 +19,7 @@ mod images;
 mod kube_rs;
 mod kubectl;
 mod replicaset;
+mod simulate;
 mod suite;
 mod terminal;
 mod tidy;

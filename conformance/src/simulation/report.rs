@@ -11,6 +11,9 @@ use super::deeds::{Act, Ends};
 use super::faults::Fault;
 use super::mishaps::Count;
 
+/// How often each action is to be taken in as many runs or more, so that what follows it has been tried.
+const OFTEN: u64 = 100;
+
 /// What came of one simulation.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
@@ -150,6 +153,11 @@ impl fmt::Display for Report {
         writeln!(f, "\n{:<44}{:>10}", "action", "times")?;
         for (action, times) in &sum.actions {
             writeln!(f, "{action:<44}{times:>10}")?;
+        }
+        let rare = sum.actions.iter().filter(|(_, times)| **times < OFTEN);
+        let rare: Vec<&str> = rare.map(|(action, _)| action.as_str()).collect();
+        if self.runs >= OFTEN && !rare.is_empty() {
+            writeln!(f, "\ntaken fewer than {OFTEN} times: {}", rare.join(", "))?;
         }
         Ok(())
     }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -13,6 +13,7 @@ use clap::Args;
 use conformance::simulation::{self, Faults, Options, Outcome, Report};
 use indicatif::{ProgressBar, ProgressStyle};
 use specs::histories::Plan;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
@@ -74,7 +75,11 @@ Examples:
   plimsoll simulate --faults crash,power --nodes 1  crashes only
   plimsoll simulate --world watch --runs 100000     histories of a specification, thousands a second
 
-Exit codes: 0 every run holds, 1 one does not.";
+Ctrl-C ends a set of runs after those under way, with their report; once more, at once.
+
+Exit codes: 0 every run holds, 1 one does not, 130 interrupted and those that were made hold.";
+/// What a shell reports of a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 128 + 2;
 
 impl Simulate {
     /// Simulates, and reports. Fails with 1 if a run does not hold.
@@ -99,8 +104,12 @@ impl Simulate {
         if self.runs == 1 {
             bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
         }
+        let stopped = Arc::new(AtomicBool::new(false));
+        if self.runs > 1 {
+            stop_on_signal(stopped.clone())?;
+        }
         let mut report = Report::default();
-        let all = self.each(|outcome| {
+        let all = self.each(&stopped, |outcome| {
             if !outcome.failures.is_empty() {
                 bar.suspend(|| self.tell(&outcome));
             }
@@ -116,14 +125,15 @@ impl Simulate {
         bar.finish_and_clear();
         all?;
         print!("{report}");
-        Ok(match report.failed.is_empty() {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::FAILURE,
+        Ok(match (report.failed.is_empty(), report.runs < self.runs) {
+            (true, false) => ExitCode::SUCCESS,
+            (true, true) => ExitCode::from(INTERRUPTED),
+            (false, _) => ExitCode::FAILURE,
         })
     }
 
-    /// Simulates every seed, several at a time, each in a thread of its own.
-    fn each(&self, mut done: impl FnMut(Outcome)) -> anyhow::Result<()> {
+    /// Simulates every seed, several at a time, each in a thread of its own, until all are done or it is stopped.
+    fn each(&self, stopped: &AtomicBool, mut done: impl FnMut(Outcome)) -> anyhow::Result<()> {
         let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let jobs = self.jobs.unwrap_or(processors).get();
         let next = AtomicU64::new(0);
@@ -135,6 +145,7 @@ impl Simulate {
                     loop {
                         let number = next.fetch_add(1, Ordering::Relaxed);
                         let ended = number >= self.runs
+                            || stopped.load(Ordering::Relaxed)
                             || send.send(self.one(self.seed.wrapping_add(number))).is_err();
                         if ended {
                             return;
@@ -192,6 +203,29 @@ impl Simulate {
             "  again: plimsoll simulate --seed {seed} --runs 1 --nodes {nodes} --minutes {minutes} --faults {faults} -v"
         );
     }
+}
+
+/// Sets the flag at the first Ctrl-C or SIGTERM; the second ends the program.
+fn stop_on_signal(stopped: Arc<AtomicBool>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let waiting = async move {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if stopped.swap(true, Ordering::Relaxed) {
+                std::process::exit(INTERRUPTED.into());
+            }
+            eprintln!("ending after the runs under way");
+        }
+    };
+    std::thread::spawn(move || -> std::io::Result<()> { runtime.block_on(waiting) });
+    Ok(())
 }
 
 /// The time of a log line, in the simulation's own seconds, and the process whose line it is.
