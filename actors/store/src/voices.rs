@@ -57,18 +57,18 @@ impl Voice {
                 later
             });
         }
-        !self.is_over()
+        let heard = *self.process.heard.borrow();
+        !self.is_over(heard)
     }
 
     /// Returns once the process is heard over a later connection.
     pub(crate) async fn over(&self) {
         let mut heard = self.process.heard.subscribe();
         // The sender lives as long as this does.
-        let _ = heard.wait_for(|_| self.is_over()).await;
+        let _ = heard.wait_for(|heard| self.is_over(*heard)).await;
     }
 
-    fn is_over(&self) -> bool {
-        let heard = *self.process.heard.borrow();
+    fn is_over(&self, heard: u64) -> bool {
         self.first.get().is_some_and(|first| first < heard)
     }
 }
