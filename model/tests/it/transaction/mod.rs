@@ -2,5 +2,6 @@
 
 mod objects;
 mod player;
+mod room;
 mod store;
 mod walk;
