@@ -15,6 +15,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 
 use crate::cluster::{Cluster, PATIENCE, eventually};
+use crate::crash::kill_and_await;
 use command::{conformance, run};
 use liar::Liar;
 use lies::{LIES, Lie};
@@ -130,7 +131,8 @@ fn catches(server: SocketAddr, lie: &Lie) -> Result<(), String> {
     Err(format!("{} ({} stands): {shown}", lie.name, lie.breaks))
 }
 
-/// Behind a proxy that tells no lie the suite is silent: at once, over a slow link, and while the API server is killed.
+/// Behind a proxy that tells no lie the suite is silent: at once, over a slow link, and while API server and store are
+/// killed.
 #[test]
 #[cfg_attr(not(root), ignore = "needs root")]
 fn the_truth_is_not_accused() {
@@ -146,6 +148,7 @@ fn the_truth_is_not_accused() {
             let busy = eventually(PATIENCE, || busy().then_some(()));
             let requests = proxy.requests();
             kill_apiserver(&cluster, server);
+            kill_and_await(&cluster, "store");
             let report = suite.join().expect("it does not panic");
             assert!(
                 busy.is_some() && requests > 500,
