@@ -6,7 +6,7 @@ use std::time::Duration;
 use conformance::simulation::{Fault, Faults, Options, Outcome, Report, run};
 
 /// Seeds that CI runs, with all faults.
-const SEEDS: std::ops::RangeInclusive<u64> = 1..=6;
+const SEEDS: std::ops::RangeInclusive<u64> = 1..=40;
 /// Actions that only some faults and clients bring about.
 const RARE: [&str; 13] = [
     "kubelet NodeReported",

@@ -58,7 +58,7 @@ impl<S: Strategy> Turn<'_, S> {
     }
 
     /// Asks what became of a write. `over` says that the store will not carry it out later: the connection that it was
-    /// sent over has ended, and the store hears nothing from it once there is another.
+    /// sent over has ended, and the store hears nothing from it once this server speaks over another.
     fn doubt(&mut self, id: WriteId, attempt: Attempt<S::Value>, over: bool) {
         let lane = self.state.lanes.get(&attempt.key);
         let alone = lane.is_some_and(|lane| lane.front() == Some(&id));
