@@ -32,7 +32,7 @@ pub enum ReadError {
         found: u16,
     },
     /// Bytes in its middle are no record.
-    #[error("{path}: at byte {offset}: {why}")]
+    #[error("{path}: damaged: what begins at byte {offset} is no record: {why}")]
     Malformed {
         /// Which file.
         path: PathBuf,
