@@ -14,6 +14,7 @@ mod etcd;
 #[path = "../actors/store/tests/it/etcd_server.rs"]
 mod etcd_server;
 mod expiry;
+mod explain;
 mod hostile;
 mod images;
 mod kube_rs;

@@ -43,6 +43,17 @@ pub fn default_data_dir() -> PathBuf {
         .join("plimsoll")
 }
 
+/// Where the cluster is that the user speaks of: as given, else where `$KUBECONFIG` is if a cluster of `up` is there, else
+/// where one is unless the user says otherwise.
+pub fn present_data_dir(given: Option<PathBuf>) -> PathBuf {
+    let named = || {
+        let kubeconfig = PathBuf::from(std::env::var_os("KUBECONFIG")?);
+        let directory = kubeconfig.parent()?.to_owned();
+        directory.join("version").is_file().then_some(directory)
+    };
+    given.or_else(named).unwrap_or_else(default_data_dir)
+}
+
 impl DataDir {
     /// Whether some `up` has taken the directory, now or before.
     pub fn was_taken(path: &Path) -> bool {

@@ -13,7 +13,7 @@ mod supervision;
 mod tasks;
 mod traces;
 
-pub use data_dir::{DataDir, default_data_dir};
+pub use data_dir::{DataDir, default_data_dir, present_data_dir};
 pub use kubeconfig::write_kubeconfig;
 pub use logging::log_to;
 pub use pki::{API_CERTIFICATE, Pki, read_credentials};

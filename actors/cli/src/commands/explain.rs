@@ -9,13 +9,14 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::table::Columns;
-use crate::cluster::default_data_dir;
+use crate::cluster::present_data_dir;
 
 /// Tell how something came about, step by step, from the cluster's traces.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Explain {
-    /// The cluster's directory, as `up` has it [default: $XDG_DATA_HOME/plimsoll]
+    /// The cluster's directory, as `up` has it [default: that of $KUBECONFIG if it is one's, else
+    /// $XDG_DATA_HOME/plimsoll]
     #[arg(long, value_name = "DIR", env = "PLIMSOLL_DATA_DIR", global = true)]
     data_dir: Option<PathBuf>,
     #[command(subcommand)]
@@ -49,7 +50,7 @@ impl Explain {
     /// # Errors
     /// If there is no cluster, or its traces tell nothing of the pod.
     pub fn execute(self) -> anyhow::Result<()> {
-        let data_dir = self.data_dir.unwrap_or_else(default_data_dir);
+        let data_dir = present_data_dir(self.data_dir);
         let traces = data_dir.join("trace");
         ensure!(
             traces.is_dir(),

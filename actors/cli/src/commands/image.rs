@@ -7,14 +7,15 @@ use clap::{Args, Subcommand};
 use runtime::ImageDirectory;
 
 use super::table::Columns;
-use crate::cluster::default_data_dir;
+use crate::cluster::present_data_dir;
 use crate::components::images;
 
 /// Bring images to the nodes of this machine, or show those there are.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Image {
-    /// The cluster's directory, as `up` has it [default: $XDG_DATA_HOME/plimsoll]
+    /// The cluster's directory, as `up` has it [default: that of $KUBECONFIG if it is one's, else
+    /// $XDG_DATA_HOME/plimsoll]
     #[arg(long, value_name = "DIR", env = "PLIMSOLL_DATA_DIR", global = true)]
     data_dir: Option<PathBuf>,
     /// What to do.
@@ -44,7 +45,7 @@ impl Image {
     /// # Errors
     /// What was refused, and why.
     pub fn execute(self) -> anyhow::Result<()> {
-        let data_dir = self.data_dir.unwrap_or_else(default_data_dir);
+        let data_dir = present_data_dir(self.data_dir);
         let held = data_dir.join("version").is_file();
         ensure!(
             held,
