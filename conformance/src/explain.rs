@@ -1,6 +1,8 @@
 //! The eleven steps of one pod, read from the traces of a cluster: when, who, how long each hop took, and where a pod
 //! waits that has not got through.
 
+mod steps;
+
 use std::path::PathBuf;
 
 use model::actions::controller::ControllerAction;
@@ -13,6 +15,7 @@ use model::objects::key::{GroupResource, ObjectKey};
 
 use crate::said::Said;
 use crate::timeline::{Moment, Place, TimelineError, timeline};
+use steps::{STEPS, told_by_the_store};
 
 /// A pod's way, as far as it has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,22 +87,6 @@ pub enum ExplainError {
     },
 }
 
-/// What each step is called.
-const STEPS: [&str; 12] = [
-    "the controller asks for the pod",
-    "the client writes to the API server",
-    "the store has it on disk",
-    "the store notifies the API server",
-    "the API server notifies the scheduler",
-    "the scheduler decides",
-    "the binding is on disk",
-    "the store notifies the API server of the binding",
-    "the API server notifies the node's kubelet",
-    "the kubelet has the runtime start the pod",
-    "the kubelet reports that it runs",
-    "the status is on disk",
-];
-
 /// Reads traces and tells the way of the newest pod of a name.
 ///
 /// # Errors
@@ -123,7 +110,9 @@ pub fn explain(paths: &[PathBuf], namespace: &str, name: &str) -> Result<Way, Ex
     for moment in &moments {
         pod.see(moment);
     }
-    Ok(pod.way())
+    let mut way = pod.way();
+    told_by_the_store(&mut way.hops, &moments);
+    Ok(way)
 }
 
 /// The UID, if the moment is the creation of that pod.
