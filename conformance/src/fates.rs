@@ -35,6 +35,8 @@ pub(crate) struct Attempt {
 #[derive(Debug)]
 struct Open {
     attempt: Attempt,
+    /// What its API server had heard of before it sent it: it wrote something later, if anything.
+    heard: u64,
     ends: Ends,
 }
 
@@ -130,6 +132,7 @@ fn open(moments: &[Moment]) -> Vec<Open> {
             TransactionAction::Attempted { id, .. } => {
                 let attempt = Attempt::of(action).map(|attempt| Open {
                     attempt,
+                    heard: moment.revision,
                     ends: Ends::Not,
                 });
                 open.extend(attempt.map(|attempt| ((server, start, *id), attempt)));
@@ -177,7 +180,9 @@ fn told(open: &[Open], moments: &[Moment]) -> BTreeMap<usize, Vec<TransactionAct
             .iter()
             .enumerate()
             .filter(|(number, open)| {
-                !fates.contains_key(number) && open.attempt.fits(&key, &revision)
+                !fates.contains_key(number)
+                    && revision.revision > open.heard
+                    && open.attempt.fits(&key, &revision)
             })
             .map(|(number, _)| number)
             .collect();

@@ -125,3 +125,14 @@ fn what_was_not_on_the_disk_when_the_store_ended_was_not_written() {
     ];
     assert_eq!(settled(moments), ["7 answered 504"]);
 }
+
+#[test]
+fn what_a_server_had_heard_of_is_not_what_it_wrote_later() {
+    // An event that went with its lease, before its deletion was asked for (seed 111009 of the simulation).
+    let late = Moment {
+        revision: 5,
+        ..attempt(7, 3, Effect::Deleted)
+    };
+    let moments = vec![wrote(3, 1), wrote(4, 0), late, UNKNOWN(7)];
+    assert_eq!(settled(moments), ["7 answered 504"]);
+}

@@ -29,7 +29,7 @@ const COLLECTIONS: std::ops::RangeInclusive<u64> = 1..=16;
 const COLLECTING: [&str; 2] = ["pod_gc Failed", "pod_gc Waits"];
 /// Seeds that once found something, and what. The run behind a seed changes with the code, so each is kept as a check
 /// of a machine or an acceptor too; here it is run again as it was.
-const FOUND: [(u64, &str); 4] = [
+const FOUND: [(u64, &str); 5] = [
     (13, "a drive that was closed forgot what was begun"),
     (
         40,
@@ -42,6 +42,10 @@ const FOUND: [(u64, &str); 4] = [
     (
         90053,
         "an event was written, went with its lease, and was sent again: that was said to be another attempt",
+    ),
+    (
+        111009,
+        "a deletion was said to have written what had gone with its lease before it was asked for",
     ),
 ];
 /// How many seeds the long run takes.
